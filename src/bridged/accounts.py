@@ -1,0 +1,221 @@
+"""Workspaces and connections: who may read which Stripe account, by which credential, and what is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from bridged.core.db import Conn
+from bridged.core.errors import NotFound, UsageError
+from bridged.core.types import Secret
+from bridged.core.vault import Vault
+
+API_KEY = "api_key"
+_COLUMNS = (
+    "workspace_id, id::text, name, livemode, key_kind, key_fingerprint, account_id, account_name, country, "
+    "default_currency, timezone, created_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One Stripe account in one mode, in one workspace. `account_id` may stay unknown (reference/stripe.md 1.4)."""
+
+    workspace_id: int
+    id: str
+    name: str
+    livemode: bool
+    key_kind: str
+    key_fingerprint: str
+    account_id: str | None
+    account_name: str | None
+    country: str | None
+    default_currency: str | None
+    timezone: str | None
+    created_at: datetime
+
+    @property
+    def mode(self) -> str:
+        return "live" if self.livemode else "test"
+
+    @property
+    def account_key(self) -> str:
+        """What rate limit and lease belong to: the account where it is known, else the key."""
+        return f"{self.account_id or 'key:' + self.key_fingerprint}:{self.mode}"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a probe learned of the account; absent where the key may not see it."""
+
+    account_id: str | None = None
+    name: str | None = None
+    country: str | None = None
+    default_currency: str | None = None
+    timezone: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """Whether the key may read a kind; `needed`: the `rak_…` slugs Stripe named, any of which would do."""
+
+    kind: str
+    allowed: bool
+    needed: tuple[str, ...] = ()
+    message: str = ""
+
+
+async def default_workspace(conn: Conn) -> int:
+    """The workspace of an installation that has one."""
+    row = await (await conn.execute("select min(id) as id from bridged.workspaces")).fetchone()
+    assert row is not None
+    return row["id"]
+
+
+async def connect(
+    conn: Conn,
+    vault: Vault,
+    workspace_id: int,
+    *,
+    key: Secret,
+    kind: str,
+    livemode: bool,
+    identity: Identity,
+    name: str,
+) -> tuple[Connection, bool]:
+    """Stores a connection with its key, or gives the one of the same account the new key. True if it is new.
+
+    Raises UsageError when the name is taken by another account.
+    """
+    existing = await _same_account(conn, workspace_id, key.fingerprint(), identity.account_id, livemode=livemode)
+    if existing is None:
+        stored = await _insert(conn, workspace_id, key, kind, identity, name, livemode=livemode)
+    else:
+        stored = await _update(conn, existing, key, kind, identity)
+    ciphertext = vault.encrypt(key, workspace_id=workspace_id, connection_id=stored.id, field=API_KEY)
+    await conn.execute(
+        "insert into bridged.credentials (workspace_id, connection_id, field, ciphertext) values (%s, %s, %s, %s) "
+        "on conflict (connection_id, field) do update set ciphertext = excluded.ciphertext, updated_at = now()",
+        (workspace_id, stored.id, API_KEY, ciphertext),
+    )
+    return stored, existing is None
+
+
+async def _same_account(
+    conn: Conn, workspace_id: int, fingerprint: str, account_id: str | None, *, livemode: bool
+) -> Connection | None:
+    cursor = await conn.execute(
+        f"select {_COLUMNS} from bridged.connections "
+        "where workspace_id = %s and livemode = %s and (account_id = %s or key_fingerprint = %s) "
+        "order by account_id is not distinct from %s desc limit 1",
+        (workspace_id, livemode, account_id, fingerprint, account_id),
+    )
+    row = await cursor.fetchone()
+    return Connection(**row) if row else None
+
+
+async def _insert(
+    conn: Conn, workspace_id: int, key: Secret, kind: str, identity: Identity, name: str, *, livemode: bool
+) -> Connection:
+    cursor = await conn.execute(
+        "insert into bridged.connections (workspace_id, name, livemode, key_kind, key_fingerprint, account_id, "
+        "account_name, country, default_currency, timezone) values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        f"on conflict (workspace_id, name) do nothing returning {_COLUMNS}",
+        (
+            workspace_id, name, livemode, kind, key.fingerprint(), identity.account_id,
+            identity.name, identity.country, identity.default_currency, identity.timezone,
+        ),
+    )  # fmt: skip
+    row = await cursor.fetchone()
+    if row is None:
+        raise UsageError(
+            f"A connection named {name!r} exists already, to another account or mode.", hint="Give --name another name."
+        )
+    return Connection(**row)
+
+
+async def _update(conn: Conn, existing: Connection, key: Secret, kind: str, identity: Identity) -> Connection:
+    cursor = await conn.execute(
+        "update bridged.connections set key_kind = %s, key_fingerprint = %s, account_id = coalesce(%s, account_id), "
+        "account_name = coalesce(%s, account_name), country = coalesce(%s, country), "
+        "default_currency = coalesce(%s, default_currency), timezone = coalesce(%s, timezone) "
+        f"where workspace_id = %s and id = %s returning {_COLUMNS}",
+        (
+            kind, key.fingerprint(), identity.account_id, identity.name, identity.country,
+            identity.default_currency, identity.timezone, existing.workspace_id, existing.id,
+        ),
+    )  # fmt: skip
+    row = await cursor.fetchone()
+    assert row is not None
+    return Connection(**row)
+
+
+async def connections(conn: Conn, workspace_id: int) -> list[Connection]:
+    """All of a workspace, oldest first."""
+    cursor = await conn.execute(
+        f"select {_COLUMNS} from bridged.connections where workspace_id = %s order by created_at, id", (workspace_id,)
+    )
+    return [Connection(**row) for row in await cursor.fetchall()]
+
+
+async def find(conn: Conn, workspace_id: int, wanted: str | None) -> Connection:
+    """The connection of that name or id, or the only one.
+
+    Raises NotFound, or UsageError when there are several and none was named.
+    """
+    known = await connections(conn, workspace_id)
+    if wanted is not None:
+        for connection in known:
+            if wanted in {connection.id, connection.name}:
+                return connection
+        raise NotFound(f"There is no connection {wanted!r}.", hint="`bridged status` lists them.")
+    if not known:
+        raise NotFound("No Stripe account is connected yet.", hint="Run `bridged connect` with an API key.")
+    if len(known) > 1:
+        names = ", ".join(connection.name for connection in known)
+        raise UsageError(f"There are several connections: {names}.", hint="Say which one with --connection.")
+    return known[0]
+
+
+async def api_key(conn: Conn, vault: Vault, connection: Connection) -> Secret:
+    """The connection's key, decrypted. Raises VaultError, NotFound."""
+    cursor = await conn.execute(
+        "select ciphertext from bridged.credentials where connection_id = %s and field = %s", (connection.id, API_KEY)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        raise NotFound(f"Connection {connection.name!r} has no key.", hint="Run `bridged connect` with one.")
+    return vault.decrypt(
+        row["ciphertext"], workspace_id=connection.workspace_id, connection_id=connection.id, field=API_KEY
+    )
+
+
+async def record_permissions(
+    conn: Conn, connection: Connection, permissions: Sequence[Permission], seen_at: datetime
+) -> None:
+    """What the key was just seen to be allowed."""
+    rows: list[tuple[Any, ...]] = [
+        (connection.workspace_id, connection.id, each.kind, each.allowed, list(each.needed), each.message, seen_at)
+        for each in permissions
+    ]
+    async with conn.cursor() as cursor:
+        await cursor.executemany(
+            "insert into bridged.permissions (workspace_id, connection_id, kind, allowed, needed, message, seen_at) "
+            "values (%s, %s, %s, %s, %s, %s, %s) on conflict (connection_id, kind) do update set "
+            "allowed = excluded.allowed, needed = excluded.needed, message = excluded.message, "
+            "seen_at = excluded.seen_at",
+            rows,
+        )
+
+
+async def permissions(conn: Conn, connection: Connection) -> list[Permission]:
+    """What the key was last seen to be allowed."""
+    cursor = await conn.execute(
+        "select kind, allowed, needed, message from bridged.permissions where connection_id = %s", (connection.id,)
+    )
+    return [
+        Permission(row["kind"], row["allowed"], tuple(row["needed"]), row["message"] or "")
+        for row in await cursor.fetchall()
+    ]

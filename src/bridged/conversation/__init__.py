@@ -1,0 +1,1 @@
+"""Answering a customer's questions from their own data."""

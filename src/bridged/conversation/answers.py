@@ -1,0 +1,179 @@
+"""The answer to "when is my next payment due, and how much is it": everything owed now, then what comes, then the rest.
+
+`needs` names the reads still missing; the caller makes them fresh, adds them to `Facts.tried` and asks again. `next_payment`
+never fails for want of them: what can't be known is said to be unknown.
+"""
+
+from dataclasses import replace
+
+from bridged.conversation.dates import country_of, locale_for, zone_for
+from bridged.conversation.facts import (
+    Answer,
+    Fact,
+    Facts,
+    Foresight,
+    Item,
+    Need,
+    NoUpcoming,
+    Preview,
+    Refused,
+    Seen,
+    customer_of,
+    facts_of,
+    own,
+)
+from bridged.conversation.foresight import usable_preview
+from bridged.conversation.owed import collection_method, default_intent_id, drafts, lone_intents, open_invoices, owed
+from bridged.conversation.schedule import RUNNING, Case, case_of, coming, ended, resumes_later
+from bridged.conversation.wording import Voice, known_language, render
+from bridged.mirror.shapes import has_default_payment_method, instant, ref, text
+
+__all__ = [
+    "Answer",
+    "Fact",
+    "Facts",
+    "Foresight",
+    "Item",
+    "Need",
+    "NoUpcoming",
+    "Preview",
+    "Refused",
+    "Seen",
+    "needs",
+    "next_payment",
+    "refusal",
+]
+
+STALE_AFTER = 300
+# More rows than this are counted, not told.
+SHOWN_ROWS = 6
+
+
+# --- what must be read first ---
+
+
+def needs(facts: Facts) -> tuple[Need, ...]:
+    """The reads that could still change the answer, without those already tried. Empty: ask `next_payment`."""
+    if customer_of(facts) is None:
+        return ()
+    wanted = {
+        *(need for seen in own(facts, facts.subscriptions) for need in _subscription_needs(facts, seen)),
+        *(need for seen in open_invoices(facts) for need in _invoice_needs(facts, seen)),
+        *(need for seen in own(facts, facts.schedules) for need in _schedule_needs(facts, seen)),
+    }
+    return tuple(sorted(wanted - facts.tried))
+
+
+def _subscription_needs(facts: Facts, seen: Seen) -> tuple[Need, ...]:
+    if text(seen.data.get("status")) not in RUNNING:
+        return ()
+    case = case_of(facts, seen)
+    found: list[Need] = []
+    wanted = ref(seen.data.get("schedule"))
+    if wanted is not None and case.schedule is None:
+        found.append(Need("schedule", wanted))
+    if case.end is not None and case.end <= facts.now:
+        found.append(Need("subscription", seen.id))
+    elif _preview_wanted(case):
+        found.append(Need("preview", seen.id))
+    if _payment_method_unknown(case):
+        found.append(Need("customer", facts.customer.id if facts.customer else ""))
+    return tuple(found)
+
+
+def _preview_wanted(case: Case) -> bool:
+    """A cancelled one too: usage and open items may still be billed."""
+    if case.stop is None and resumes_later(case):
+        return False
+    refused = isinstance(case.facts.previews.get(case.seen.id), Refused)
+    return not refused and usable_preview(case.facts, case.seen) is None
+
+
+def _payment_method_unknown(case: Case) -> bool:
+    customer = customer_of(case.facts)
+    charged = collection_method(case.data) == "charge_automatically"
+    if not (case.trial and charged and customer) or has_default_payment_method(case.data):
+        return False
+    return "invoice_settings" not in customer.data
+
+
+def _invoice_needs(facts: Facts, seen: Seen) -> tuple[Need, ...]:
+    """The default payment's state where Stripe plans no attempt; else only whose payment a lone PaymentIntent is."""
+    linked = default_intent_id(facts, seen)
+    if instant(seen.data.get("next_payment_attempt")) is not None:
+        return (Need("invoice_payments", seen.id),) if linked is None and lone_intents(facts) else ()
+    if linked is None:
+        return (Need("invoice_payments", seen.id),)
+    known = any(intent.id == linked for intent in facts.payment_intents)
+    return () if known else (Need("payment_intent", linked),)
+
+
+def _schedule_needs(facts: Facts, seen: Seen) -> tuple[Need, ...]:
+    if seen.data.get("status") != "not_started" or seen.id in facts.previews:
+        return ()
+    return (Need("schedule_preview", seen.id),)
+
+
+# --- the answer ---
+
+
+def next_payment(
+    facts: Facts,
+    language: str = "en",
+    *,
+    intent: str = "next_payment_date",
+    stale_after: int = STALE_AFTER,
+) -> Answer:
+    """The whole decision table for one customer, said in `language` (another one's question is answered in English)."""
+    customer = customer_of(facts)
+    if customer is None:
+        return refusal(language, intent)
+    items = _items(facts, customer)
+    voice = _voice(facts, customer, language)
+    shown, left = items[:SHOWN_ROWS], items[SHOWN_ROWS:]
+    used = tuple(dict.fromkeys(fact for item in items for fact in item.facts))
+    as_of = min((fact.as_of for fact in used), default=customer.as_of)
+    stale = facts.now - as_of > stale_after
+    if left:
+        used = (*used, Fact(customer.id, "further items", len(left), as_of))
+    return Answer(
+        text=render(shown, voice, further=len(left), as_of=as_of if stale else None),
+        intent=intent,
+        items=items,
+        facts=used,
+        as_of=as_of,
+        language=voice.language,
+        locale=voice.locale,
+        zone=voice.zone,
+        handoff=any(item.kind == "unknown" for item in items),
+    )
+
+
+def refusal(language: str, intent: str = "next_payment_date") -> Answer:
+    """The same words whether the customer is unknown, deleted or someone else's: nothing is revealed."""
+    spoken = known_language(language)
+    voice = Voice(spoken, locale_for(None, spoken), "UTC", 0)
+    items = (Item("refusal", certainty="unknown"),)
+    return Answer(render(items, voice), intent, items, (), None, spoken, voice.locale, voice.zone)
+
+
+def _items(facts: Facts, customer: Seen) -> tuple[Item, ...]:
+    later = sorted((*drafts(facts), *coming(facts)), key=lambda item: (item.when is None, item.when or 0))
+    return (*owed(facts), *later) or (_nothing(facts, customer),)
+
+
+def _nothing(facts: Facts, customer: Seen) -> Item:
+    last = ended(facts)
+    if last is None:
+        return Item(
+            "nothing_due", sources=(customer.id,), facts=(Fact(customer.id, "id", customer.id, customer.as_of),)
+        )
+    when = instant(last.data.get("ended_at"))
+    item = Item("subscription_ended", when=when, sources=(last.id,), facts=facts_of(last, "status", "ended_at"))
+    return item if when is not None else replace(item, kind="nothing_due")
+
+
+def _voice(facts: Facts, customer: Seen, language: str) -> Voice:
+    spoken = known_language(language)
+    locale = locale_for(customer.data.get("preferred_locales"), spoken)
+    return Voice(spoken, locale, zone_for(country_of(customer.data), facts.zone, facts.now), facts.now)

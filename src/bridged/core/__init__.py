@@ -1,0 +1,1 @@
+"""The ground floor: types, errors, time, settings, logs, the vault and the database."""

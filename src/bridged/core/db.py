@@ -1,0 +1,115 @@
+"""PostgreSQL: one pool, transactions bound to a workspace, and psycopg's errors mapped to ours.
+
+The pool connects as `bridged_app`, which owns nothing and is under row-level security: a statement outside a
+workspace's transaction sees no tenant's row. Only `migrate` and the CLI's `db shell` use the owner.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Any, LiteralString
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+from psycopg.rows import dict_row
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from bridged.core.embedded import Embedded
+from bridged.core.errors import DatabaseUnavailable, SettingsError
+from bridged.core.migrate import migrate
+from bridged.core.settings import Settings
+
+Conn = psycopg.AsyncConnection[dict[str, Any]]
+Query = LiteralString | sql.Composed
+APP_ROLE = "bridged_app"
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
+
+
+class Database:
+    """A pool of connections under the application's role."""
+
+    def __init__(self, pool: AsyncConnectionPool[Conn]) -> None:
+        self._pool = pool
+
+    @contextlib.asynccontextmanager
+    async def transaction(self, workspace_id: int | None = None) -> AsyncGenerator[Conn]:
+        """A transaction that sees the rows of one workspace, or of none. Commits on return, rolls back on exceptions.
+
+        Raises DatabaseUnavailable when the server cannot be reached or breaks off.
+        """
+        with _mapped():
+            async with self._pool.connection() as conn, conn.transaction():
+                if workspace_id is not None:
+                    await conn.execute(_ENTER_WORKSPACE, (str(workspace_id),))
+                yield conn
+
+    @contextlib.asynccontextmanager
+    async def session(self) -> AsyncGenerator[Conn]:
+        """A connection in autocommit, outside any workspace: for leases and notifications."""
+        with _mapped():
+            async with self._pool.connection() as conn:
+                await conn.set_autocommit(True)
+                try:
+                    yield conn
+                finally:
+                    if not conn.closed:
+                        await conn.set_autocommit(False)
+
+
+@contextlib.contextmanager
+def _mapped() -> Any:
+    try:
+        yield
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable(
+            f"PostgreSQL does not answer: {str(error).splitlines()[0] if str(error) else type(error).__name__}",
+            hint="Check that the server runs and BRIDGED_DATABASE_URL is right; what was committed is safe. Try again.",
+        ) from error
+
+
+def owner_url(settings: Settings, embedded: Embedded | None) -> str:
+    """The URL with the owner's rights: for migrations and for a person's own queries."""
+    if embedded is not None:
+        return embedded.url()
+    if settings.database_url is None:
+        raise SettingsError("There is no database.", hint="Set BRIDGED_DATABASE_URL or leave it to the embedded one.")
+    return settings.database_url.reveal()
+
+
+def app_conninfo(settings: Settings, embedded: Embedded | None) -> str:
+    """The pool's way in: its own login where the server is ours, else the given login, with the role set at once."""
+    if embedded is not None:
+        return embedded.url(user=APP_ROLE)
+    return make_conninfo(owner_url(settings, None), options=f"-c role={APP_ROLE}", **_KEEPALIVE)
+
+
+@contextlib.asynccontextmanager
+async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
+    """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pool.
+
+    Raises DatabaseUnavailable, MigrationFailed.
+    """
+    embedded = None if settings.database_url else Embedded(settings.home)
+    if embedded is not None:
+        embedded.arrive()
+    try:
+        url = owner_url(settings, embedded)
+        with _mapped():
+            migrate(url, create_database=embedded is not None)
+        pool = AsyncConnectionPool[Conn](
+            app_conninfo(settings, embedded),
+            connection_class=psycopg.AsyncConnection[dict[str, Any]],
+            kwargs={"row_factory": dict_row, "application_name": "bridged"},
+            min_size=1,
+            max_size=size,
+            open=False,
+            timeout=15,
+        )
+        async with pool:
+            yield Database(pool)
+    finally:
+        if embedded is not None:
+            embedded.leave()

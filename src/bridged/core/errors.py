@@ -1,0 +1,208 @@
+"""The one tree of errors.
+
+BridgedError
+├── UsageError
+│   ├── SettingsError
+│   └── KeyRefused
+├── NotFound
+├── DatabaseUnavailable
+├── MigrationFailed
+├── LeaseHeld
+├── LeaseLost
+├── VaultError
+└── StripeError
+    ├── StripeUnreachable
+    ├── AnswerUnreadable
+    ├── StripeBusy
+    ├── RateLimited
+    ├── KeyInvalid
+    ├── PermissionMissing
+    ├── ObjectMissing
+    ├── CursorVanished
+    └── RequestRefused
+
+Each carries a stable `code` (its page: docs/reference/errors.md), a sentence that says what happened and a `hint`
+that says what to do. Errors of drivers are mapped where the driver is used: psycopg in `core.db`, aiohttp in
+`stripe.client`, Tink in `core.vault`.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class BridgedError(Exception):
+    """Something a person can act on."""
+
+    code: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def as_json(self) -> dict[str, str]:
+        """The shape every edge shows: CLI, REST and pages."""
+        docs = f"docs/reference/errors.md#{self.code}"
+        return {"code": self.code, "message": self.message, "hint": self.hint, "docs": docs}
+
+
+class UsageError(BridgedError):
+    """What was asked for cannot be done as asked."""
+
+    code = "usage"
+    exit_code = 2
+
+
+class SettingsError(UsageError):
+    """A setting is missing, unknown or malformed."""
+
+    code = "settings"
+
+
+class KeyRefused(UsageError):
+    """What was pasted is not an API key that can read an account. Known before any call."""
+
+    code = "key_refused"
+
+
+class NotFound(BridgedError):
+    """There is no such thing here, or it is not yours: the two are told apart nowhere."""
+
+    code = "not_found"
+
+
+class DatabaseUnavailable(BridgedError):
+    """PostgreSQL does not answer, or broke the connection off. Nothing uncommitted counts; ask again."""
+
+    code = "database_unavailable"
+
+
+class MigrationFailed(BridgedError):
+    """The schema is not what this version of the program needs."""
+
+    code = "migration_failed"
+
+
+class LeaseHeld(BridgedError):
+    """Another process reads this account now; two would break its rate limit."""
+
+    code = "lease_held"
+
+
+class LeaseLost(BridgedError):
+    """Another process took this account over; what this one had not committed is void."""
+
+    code = "lease_lost"
+
+
+class VaultError(BridgedError):
+    """A credential cannot be encrypted or decrypted with the keyset at hand."""
+
+    code = "vault"
+
+
+class StripeError(BridgedError):
+    """Stripe did not give what was asked. `retryable`: the same request may succeed later.
+
+    `should_retry` and `retry_after` (seconds) are Stripe's own word on that, where it gave one.
+    """
+
+    code = "stripe"
+    retryable: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        status: int | None = None,
+        stripe_code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint)
+        self.status = status
+        self.stripe_code = stripe_code
+        self.request_id = request_id
+        self.should_retry: bool | None = None
+        self.retry_after: float | None = None
+
+
+class StripeUnreachable(StripeError):
+    """No answer: refused, reset, timed out, or the name did not resolve."""
+
+    code = "stripe_unreachable"
+    retryable = True
+
+
+class AnswerUnreadable(StripeError):
+    """An answer that is cut off or is not the JSON that was asked for."""
+
+    code = "answer_unreadable"
+    retryable = True
+
+
+class StripeBusy(StripeError):
+    """409, 424, 5xx, or a lock timeout: Stripe could not do it now."""
+
+    code = "stripe_busy"
+    retryable = True
+
+
+class RateLimited(StripeError):
+    """429 with a reason: `global-` or `endpoint-`, then `rate` or `concurrency`; or `resource-specific`."""
+
+    code = "rate_limited"
+    retryable = True
+
+    def __init__(self, message: str, *, reason: str, request_id: str | None = None) -> None:
+        super().__init__(message, hint="Lower the pace of this connection.", status=429, request_id=request_id)
+        self.reason = reason
+
+
+class KeyInvalid(StripeError):
+    """401: the key is wrong, expired, rolled or deleted."""
+
+    code = "key_invalid"
+
+
+class PermissionMissing(StripeError):
+    """403: the key lacks a permission, is not allowed from here, or access was revoked.
+
+    `permissions` are the `rak_…` slugs Stripe named, any of which would do; `account_id` is the `acct_…` in its text.
+    """
+
+    code = "permission_missing"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        hint: str = "",
+        permissions: tuple[str, ...] = (),
+        account_id: str | None = None,
+        stripe_code: str | None = None,
+        request_id: str | None = None,
+    ) -> None:
+        super().__init__(message, hint=hint, status=403, stripe_code=stripe_code, request_id=request_id)
+        self.permissions = permissions
+        self.account_id = account_id
+
+
+class ObjectMissing(StripeError):
+    """404 `resource_missing`: not there, deleted, or of the other mode."""
+
+    code = "object_missing"
+
+
+class CursorVanished(StripeError):
+    """400 `resource_missing` on `starting_after`: the object the page hangs on is gone. Ask again by time."""
+
+    code = "cursor_vanished"
+
+
+class RequestRefused(StripeError):
+    """Any other 4xx: the request itself is wrong for this account; repeating it cannot help."""
+
+    code = "request_refused"

@@ -1,0 +1,137 @@
+"""Settings of the process: one frozen value, read once from the environment, strictly."""
+
+from __future__ import annotations
+
+import difflib
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from bridged.core.errors import SettingsError
+from bridged.core.types import Secret
+
+STRIPE_API = "https://api.stripe.com"
+_LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """`BRIDGED_<FIELD>` for each field. A Secret may also come from the file named in `BRIDGED_<FIELD>_FILE`."""
+
+    home: Path
+    database_url: Secret | None = None
+    stripe_api_base: str = STRIPE_API
+    master_key: Secret | None = None
+    public_url: str | None = None
+    log_level: str = "warning"
+
+
+KNOWN = tuple(f"BRIDGED_{field.name.upper()}" for field in fields(Settings))
+_SECRETS = ("BRIDGED_DATABASE_URL", "BRIDGED_MASTER_KEY")
+_FILES = tuple(f"{name}_FILE" for name in _SECRETS)
+_RESERVED = (
+    "BRIDGED_STRIPE_CONNECT_BASE",
+    "BRIDGED_STRIPE_CLIENT_ID_LIVE",
+    "BRIDGED_STRIPE_CLIENT_ID_TEST",
+    "BRIDGED_STRIPE_PLATFORM_KEY_LIVE",
+    "BRIDGED_STRIPE_PLATFORM_KEY_TEST",
+    "BRIDGED_WHATSAPP_API_BASE",
+    "BRIDGED_SMTP_URL",
+)
+"""Names of the contract whose parts are not built yet: accepted, so that one environment serves every version."""
+
+
+def read(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from `environ` (the process's own when absent).
+
+    Raises SettingsError for an unknown `BRIDGED_*` name or a value that cannot be right.
+    """
+    env = os.environ if environ is None else environ
+    _refuse_unknown(env)
+    if env.get("BRIDGED_KMS_URI"):
+        raise SettingsError(
+            "BRIDGED_KMS_URI is set, but wrapping the keyset by a KMS is not built yet.",
+            hint="Unset it and give BRIDGED_MASTER_KEY_FILE.",
+        )
+    return Settings(
+        home=_home(env),
+        database_url=_database_url(env),
+        stripe_api_base=_api_base(env.get("BRIDGED_STRIPE_API_BASE") or STRIPE_API),
+        master_key=_secret(env, "BRIDGED_MASTER_KEY"),
+        public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
+        log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
+    )
+
+
+def _refuse_unknown(env: Mapping[str, str]) -> None:
+    known = (*KNOWN, *_FILES, *_RESERVED)
+    for name in sorted(env):
+        if name.startswith("BRIDGED_") and name not in known and name != "BRIDGED_KMS_URI":
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
+            raise SettingsError(
+                f"{name} is not a setting. The nearest one is {near}.", hint=f"Unset {name} or rename it."
+            )
+
+
+def _home(env: Mapping[str, str]) -> Path:
+    if given := env.get("BRIDGED_HOME"):
+        return Path(given).expanduser().absolute()
+    base = env.get("XDG_DATA_HOME") or str(Path(env.get("HOME") or "~").expanduser() / ".local" / "share")
+    return Path(base).absolute() / "bridged"
+
+
+def _secret(env: Mapping[str, str], name: str) -> Secret | None:
+    value, path = env.get(name), env.get(f"{name}_FILE")
+    if value and path:
+        raise SettingsError(f"{name} and {name}_FILE are both set.", hint="Keep one of them.")
+    if path:
+        try:
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.", hint="Check path and mode.") from None
+        if not value:
+            raise SettingsError(f"The file named in {name}_FILE is empty.", hint="Put the value into it.")
+    return Secret(value) if value else None
+
+
+def _database_url(env: Mapping[str, str]) -> Secret | None:
+    url = _secret(env, "BRIDGED_DATABASE_URL")
+    if url and urlsplit(url.reveal()).scheme not in {"postgresql", "postgres"}:
+        raise SettingsError(
+            "BRIDGED_DATABASE_URL is not a PostgreSQL URL.", hint="Write postgresql://user:password@host:5432/database."
+        )
+    return url
+
+
+def _api_base(value: str) -> str:
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
+        raise SettingsError(f"BRIDGED_STRIPE_API_BASE is not a URL: {value!r}.", hint=f"The default is {STRIPE_API}.")
+    if url.username or url.password:
+        raise SettingsError("BRIDGED_STRIPE_API_BASE must not carry credentials.", hint="Use `bridged connect`.")
+    if url.scheme == "http" and url.hostname not in _LOOPBACK:
+        raise SettingsError(
+            "BRIDGED_STRIPE_API_BASE would send the key in clear to another machine.",
+            hint="Use https; plain http is for 127.0.0.1 only.",
+        )
+    return value.rstrip("/")
+
+
+def _public_url(value: str | None) -> str | None:
+    if value is None:
+        return None
+    url = urlsplit(value)
+    if url.scheme not in {"http", "https"} or not url.hostname:
+        raise SettingsError(
+            f"BRIDGED_PUBLIC_URL is not a URL: {value!r}.", hint="Write https://the-name-people-and-stripe-reach."
+        )
+    return value.rstrip("/")
+
+
+def _log_level(value: str) -> str:
+    level = value.lower()
+    if level not in {"debug", "info", "warning", "error"}:
+        raise SettingsError(f"BRIDGED_LOG_LEVEL is {value!r}.", hint="One of debug, info, warning, error.")
+    return level

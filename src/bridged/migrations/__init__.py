@@ -1,0 +1,1 @@
+"""The schema's history: plain SQL files, run by `core.migrate`."""

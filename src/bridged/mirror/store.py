@@ -1,0 +1,246 @@
+"""The mirror's tables. One statement decides, by the rule of the interval (design.md 5), what a new state changes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+import psycopg
+from psycopg import sql
+
+from bridged.core.db import Conn
+from bridged.core.errors import AnswerUnreadable
+from bridged.core.types import Held, Json
+from bridged.mirror.kinds import Kind
+from bridged.mirror.rows import escaped
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """Whose rows: named in every statement, and enforced by row-level security besides."""
+
+    workspace_id: int
+    connection_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write changed: `stored` new rows, `changed` data of known ones, `dirty` rows left in doubt."""
+
+    stored: int = 0
+    changed: int = 0
+    dirty: int = 0
+
+    def __add__(self, other: Written) -> Written:
+        return Written(self.stored + other.stored, self.changed + other.changed, self.dirty + other.dirty)
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A mirrored object and the interval, by Stripe's clock, in which its state is known to have held."""
+
+    id: str
+    data: Json
+    deleted: bool
+    dirty: bool
+    as_of: datetime
+    known_until: datetime
+
+
+# `m` is the row that is there, `excluded` what was just learned.
+# Later interval: the new state holds. Overlapping: equal data only widens what is known, unequal data is a doubt.
+# Earlier: not news. A cut-off object never replaces a whole one; it only says that the row must be read again.
+# Rows in the order of their ids, so that two writers of overlapping pages cannot deadlock.
+_PUT = """
+with written as (
+  insert into {table} as m
+    (workspace_id, connection_id, id, deleted, as_of, known_until, dirty, changed_at, data)
+  select distinct on (e ->> 'id')
+    %(workspace_id)s, %(connection_id)s, coalesce(%(id)s, e ->> 'id'), coalesce(bridged.bool_of(e -> 'deleted'), false),
+    to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), e ->> 'id' = any(%(cut_off)s), %(now)s, e
+  from (select %(page)s::jsonb as j) p, jsonb_array_elements(p.j -> 'data') e
+  order by e ->> 'id'
+  on conflict (connection_id, id) do update set
+    data = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
+                and m.data is distinct from excluded.data then excluded.data else m.data end,
+    deleted = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
+                   then excluded.deleted else m.deleted end,
+    changed_at = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
+                      and (m.data, m.deleted) is distinct from (excluded.data, excluded.deleted)
+                      then excluded.changed_at else m.changed_at end,
+    as_of = case when excluded.as_of >= m.known_until
+                 then case when m.dirty or not excluded.dirty then excluded.as_of else m.as_of end
+                 when m.data = excluded.data and m.deleted = excluded.deleted then least(m.as_of, excluded.as_of)
+                 else m.as_of end,
+    known_until = case when excluded.as_of >= m.known_until
+                       then case when m.dirty or not excluded.dirty then excluded.known_until else m.known_until end
+                       when m.data = excluded.data and m.deleted = excluded.deleted
+                       then greatest(m.known_until, excluded.known_until)
+                       else m.known_until end,
+    dirty = case when excluded.as_of >= m.known_until then excluded.dirty
+                 when m.data = excluded.data and m.deleted = excluded.deleted then m.dirty
+                 else true end
+  where excluded.known_until > m.as_of
+  returning xmax = 0 as stored, changed_at = %(now)s as changed, dirty
+)
+select count(*) filter (where stored) as stored, count(*) filter (where changed and not stored) as changed,
+       count(*) filter (where dirty) as dirty
+from written
+"""
+_BURY = """
+update {table} m set
+  deleted = true, dirty = false, as_of = to_timestamp(%(as_of)s), known_until = to_timestamp(%(known_until)s),
+  changed_at = case when m.deleted then m.changed_at else %(now)s end
+where connection_id = %(connection_id)s and id = %(id)s and m.known_until <= to_timestamp(%(as_of)s)
+"""
+_ROW = "id, data, deleted, dirty, as_of, known_until"
+
+
+def _of(kind: Kind, statement: sql.SQL) -> sql.Composed:
+    return statement.format(table=sql.Identifier("stripe", kind.name))
+
+
+async def put_page(
+    conn: Conn,
+    kind: Kind,
+    scope: Scope,
+    body: bytes,
+    held: Held,
+    now: datetime,
+    *,
+    cut_off: Sequence[str] = (),
+    row_id: str | None = None,
+) -> Written:
+    """Applies a list as it came from the wire (an object with `data`), all read in one interval.
+
+    `cut_off`: ids whose nested lists are incomplete in it; `row_id` names the row of an object that has no id.
+    Raises AnswerUnreadable when PostgreSQL cannot store it even escaped; the caller's transaction is then lost.
+    """
+    parameters: dict[str, Any] = {
+        "workspace_id": scope.workspace_id,
+        "connection_id": scope.connection_id,
+        "id": row_id,
+        "as_of": held.as_of,
+        "known_until": held.known_until,
+        "cut_off": list(cut_off),
+        "now": now,
+    }
+    try:
+        parameters["page"] = escaped(body.decode())
+        row = await (await conn.execute(_of(kind, sql.SQL(_PUT)), parameters)).fetchone()
+    except (psycopg.DataError, UnicodeDecodeError) as error:
+        raise AnswerUnreadable(
+            f"Stripe's answer for {kind.title} holds something PostgreSQL cannot store: {error}.",
+            hint="Nothing of this page was stored. Please report it; no other kind is concerned.",
+        ) from error
+    assert row is not None
+    return Written(row["stored"], row["changed"], row["dirty"])
+
+
+async def put(
+    conn: Conn, kind: Kind, scope: Scope, data: Json, held: Held, now: datetime, *, row_id: str | None = None
+) -> Written:
+    """Applies one object."""
+    return await put_page(conn, kind, scope, orjson.dumps({"data": [data]}), held, now, row_id=row_id)
+
+
+async def bury(conn: Conn, kind: Kind, scope: Scope, object_id: str, held: Held, now: datetime) -> bool:
+    """Leaves a tombstone: Stripe no longer has the object. The last state stays in `data`."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL(_BURY)),
+        {
+            "connection_id": scope.connection_id,
+            "id": object_id,
+            "as_of": held.as_of,
+            "known_until": held.known_until,
+            "now": now,
+        },
+    )
+    return cursor.rowcount == 1
+
+
+async def get(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Row | None:
+    """One object, tombstones included."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select " + _ROW + " from {table} where connection_id = %s and id = %s")),
+        (scope.connection_id, object_id),
+    )
+    row = await cursor.fetchone()
+    return Row(**row) if row else None
+
+
+async def of_customer(conn: Conn, kind: Kind, scope: Scope, customer_id: str) -> list[Row]:
+    """A customer's objects of a kind that has `customer_id`, newest first."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select " + _ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
+                "order by created desc, id"
+            ),
+        ),
+        (scope.connection_id, customer_id),
+    )
+    return [Row(**row) for row in await cursor.fetchall()]
+
+
+async def dirty(conn: Conn, kind: Kind, scope: Scope, limit: int = 1000) -> list[str]:
+    """Ids in doubt, to be read again."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select id from {table} where connection_id = %s and dirty order by id limit %s")),
+        (scope.connection_id, limit),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def unseen(conn: Conn, kind: Kind, scope: Scope, since: datetime, limit: int = 1000) -> list[str]:
+    """Ids that no read has confirmed since a moment: after a complete listing these may be gone from Stripe."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select id from {table} where connection_id = %s and not deleted and not dirty and known_until < %s "
+                "order by id limit %s"
+            ),
+        ),
+        (scope.connection_id, since, limit),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def of_invoices(conn: Conn, kind: Kind, scope: Scope, invoice_ids: Sequence[str]) -> list[str]:
+    """Ids of a kind that has `invoice_id`, of these invoices."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select id from {table} where connection_id = %s and invoice_id = any(%s) and not deleted")),
+        (scope.connection_id, list(invoice_ids)),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def doubt(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> int:
+    """Marks known objects to be read again."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("update {table} set dirty = true where connection_id = %s and id = any(%s)")),
+        (scope.connection_id, list(ids)),
+    )
+    return cursor.rowcount
+
+
+async def counts(conn: Conn, kind: Kind, scope: Scope) -> dict[str, Any]:
+    """`objects`, `deleted`, `dirty` of a kind."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select count(*) filter (where not deleted) as objects, count(*) filter (where deleted) as deleted, "
+                "count(*) filter (where dirty) as dirty from {table} where connection_id = %s"
+            ),
+        ),
+        (scope.connection_id,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row

@@ -1,0 +1,1 @@
+"""Simulators of Stripe and WhatsApp at the wire. They import nothing of ours, so that they can disagree with us."""

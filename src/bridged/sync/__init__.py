@@ -1,0 +1,1 @@
+"""Keeping the mirror equal to Stripe: planning, backfill and refreshing one customer."""

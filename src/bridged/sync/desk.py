@@ -1,0 +1,91 @@
+"""What one sync works with: the database, the client, whose account, and by which right it may write."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, field
+
+from bridged.core.db import Conn, Database
+from bridged.core.errors import LeaseHeld, LeaseLost
+from bridged.mirror.store import Scope
+from bridged.stripe.client import StripeClient
+from bridged.sync import store
+
+_STORING = 4
+"""Transactions at once: more only queue inside PostgreSQL (reference/performance.md 1)."""
+_LEASE_WAIT = store.LEASE_SECONDS + 5
+_LEASE_RETRY = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """One connection's sync. `holder` is this process's mark on lease and run."""
+
+    database: Database
+    client: StripeClient
+    scope: Scope
+    holder: str
+    storing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STORING))
+
+    @contextlib.asynccontextmanager
+    async def writing(self, run: store.Run) -> AsyncGenerator[Conn]:
+        """A transaction that commits only while this process still has the run. Raises LeaseLost."""
+        async with self.storing, self.database.transaction(self.scope.workspace_id) as conn:
+            await store.guard(conn, self.scope, run, self.holder)
+            yield conn
+
+    @contextlib.asynccontextmanager
+    async def reading(self) -> AsyncGenerator[Conn]:
+        """A transaction on this workspace that only reads."""
+        async with self.database.transaction(self.scope.workspace_id) as conn:
+            yield conn
+
+
+@contextlib.asynccontextmanager
+async def leased(database: Database, account: str, holder: str) -> AsyncGenerator[None]:
+    """Holds an account's lease while the body runs. A process that was killed is waited for, one that works is not.
+
+    Raises LeaseHeld at the start; cancels the body and raises LeaseLost when the lease is lost on the way.
+    """
+    async with database.session() as session:
+        await _take(session, account, holder)
+        body = asyncio.current_task()
+        assert body is not None
+        lost = asyncio.Event()
+        keeper = asyncio.create_task(_renew(session, account, holder, lost, body))
+        try:
+            yield
+        except asyncio.CancelledError:
+            if lost.is_set() and body.uncancel() == 0:
+                raise LeaseLost("The lease on this account was lost.", hint="Another process reads it now.") from None
+            raise
+        finally:
+            keeper.cancel()
+            await asyncio.gather(keeper, return_exceptions=True)
+            if not session.closed:
+                await store.drop_lease(session, account, holder)
+
+
+async def _take(session: Conn, account: str, holder: str) -> None:
+    for _ in range(int(_LEASE_WAIT / _LEASE_RETRY)):
+        if await store.take_lease(session, account, holder):
+            return
+        await asyncio.sleep(_LEASE_RETRY)
+    raise LeaseHeld(
+        "Another process is reading this Stripe account; two at once would break its rate limit.",
+        hint="Wait until it is done; `bridged status` shows it.",
+    )
+
+
+async def _renew(session: Conn, account: str, holder: str, lost: asyncio.Event, body: asyncio.Task[object]) -> None:
+    try:
+        while await store.take_lease(session, account, holder):
+            await asyncio.sleep(store.RENEW_SECONDS)
+    except asyncio.CancelledError:
+        return
+    except OSError:
+        pass
+    lost.set()
+    body.cancel()

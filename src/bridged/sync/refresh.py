@@ -1,0 +1,165 @@
+"""Reading single objects again: those in doubt, those cut off in a list, those that may be gone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+import orjson
+
+from bridged.core import clock
+from bridged.core.errors import AnswerUnreadable, ObjectMissing, StripeError
+from bridged.core.types import Held, Json
+from bridged.mirror import store as mirror
+from bridged.mirror.kinds import Kind, Reach
+from bridged.mirror.rows import cut_lists
+from bridged.stripe.client import StripeClient
+from bridged.stripe.operations import segment
+from bridged.sync.desk import Desk
+from bridged.sync.store import Run
+
+_TRIES = 5
+_AT_ONCE = 16
+_SETTLE_ROUNDS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """An object as Stripe has it, its nested lists whole; None: Stripe has it no longer."""
+
+    data: Json | None
+    held: Held
+
+
+def object_path(kind: Kind, object_id: str) -> str:
+    """Where one object is retrieved."""
+    return kind.path if kind.reach is Reach.SINGLE else f"{kind.path}/{segment(object_id)}"
+
+
+async def read(client: StripeClient, kind: Kind, object_id: str, *, foreground: bool = False) -> Found:
+    """Retrieves an object and completes the lists cut off inside it.
+
+    A list is read in other requests than its parent, so the parent is read once more: unchanged, the whole is true of
+    the time between; changed, all of it is read again. Raises StripeError.
+    """
+    path = object_path(kind, object_id)
+    begun = client.instant()
+    try:
+        answer = await client.get(path, foreground=foreground)
+        for _ in range(_TRIES):
+            parent = cast("Json", orjson.loads(answer.body))
+            whole = await _completed(client, parent, foreground=foreground)
+            if whole is None:
+                return Found(parent, answer.held)
+            again = await client.get(path, foreground=foreground)
+            if orjson.loads(again.body) == parent:
+                return Found(whole, Held(answer.held.as_of, again.held.known_until))
+            answer = again
+    except ObjectMissing:
+        return Found(None, Held(begun.as_of, client.instant().known_until))
+    raise AnswerUnreadable(
+        f"{kind.title}: {object_id} changes faster than its nested list can be read.", hint="The next sync tries again."
+    )
+
+
+async def _completed(client: StripeClient, parent: Json, *, foreground: bool) -> Json | None:
+    """A copy of `parent` with its nested lists whole, or None when nothing was cut off."""
+    if next(cut_lists(parent), None) is None:
+        return None
+    copy = cast("Json", orjson.loads(orjson.dumps(parent)))
+    for nested in list(cut_lists(copy)):
+        nested["data"] = await _whole_list(client, nested, foreground=foreground)
+        nested["has_more"] = False
+    return copy
+
+
+async def _whole_list(client: StripeClient, nested: Json, *, foreground: bool) -> list[Any]:
+    path, _, query = str(nested.get("url") or "").partition("?")
+    if not path.startswith("/v1/"):
+        raise AnswerUnreadable("A nested list does not say where it goes on.", hint="Please report it.")
+    filters = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
+    items: list[Any] = []
+    cursor: str | None = None
+    while True:
+        page = await client.page(path, {**filters, "limit": 100, "starting_after": cursor}, foreground=foreground)
+        items += orjson.loads(page.answer.body)["data"]
+        cursor = page.head.cursor
+        if cursor is None:
+            return items
+
+
+async def apply(desk: Desk, run: Run, kind: Kind, object_id: str, found: Found) -> tuple[mirror.Written, int]:
+    """Stores what a read found; the second number counts tombstones set."""
+    now = clock.now()
+    async with desk.writing(run) as conn:
+        if found.data is None:
+            gone = await mirror.bury(conn, kind, desk.scope, object_id, found.held, now)
+            return mirror.Written(), int(gone)
+        before = await mirror.get(conn, kind, desk.scope, object_id)
+        written = await mirror.put(conn, kind, desk.scope, found.data, found.held, now)
+        died = found.data.get("deleted") is True and before is not None and not before.deleted
+        return written, int(died)
+
+
+@dataclass(slots=True)
+class Refreshed:
+    """What re-reading changed, and the first error per object that could not be read."""
+
+    written: mirror.Written = mirror.Written()
+    deleted: int = 0
+    errors: dict[str, StripeError] | None = None
+
+
+async def refresh(desk: Desk, run: Run, kind: Kind, ids: Iterable[str]) -> Refreshed:
+    """Reads objects again, several at once, and stores them. An object that cannot be read stays as it is."""
+    total = Refreshed(errors={})
+    queue = list(dict.fromkeys(ids))[::-1]
+
+    async def worker() -> None:
+        while queue:
+            object_id = queue.pop()
+            try:
+                found = await read(desk.client, kind, object_id)
+            except StripeError as error:
+                assert total.errors is not None
+                total.errors[object_id] = error
+                continue
+            written, deleted = await apply(desk, run, kind, object_id, found)
+            total.written += written
+            total.deleted += deleted
+
+    async with asyncio.TaskGroup() as group:
+        for _ in range(min(_AT_ONCE, len(queue))):
+            group.create_task(worker())
+    return total
+
+
+async def settle(desk: Desk, run: Run, kind: Kind) -> Refreshed:
+    """Reads what is in doubt until nothing is, or reading no longer helps. Raises nothing for single objects."""
+    total = Refreshed(errors={})
+    for turn in range(_SETTLE_ROUNDS):
+        async with desk.reading() as conn:
+            ids = await mirror.dirty(conn, kind, desk.scope)
+        ids = [each for each in ids if each not in (total.errors or {})]
+        if not ids:
+            return total
+        if turn:
+            # A state read within the uncertainty of Stripe's clock cannot be told from the one before: let it pass.
+            await asyncio.sleep(_uncertainty(desk.client))
+        done = await refresh(desk, run, kind, ids)
+        total.written += done.written
+        total.deleted += done.deleted
+        total.errors = {**(total.errors or {}), **(done.errors or {})}
+    return total
+
+
+def _uncertainty(client: StripeClient) -> float:
+    instant = client.instant()
+    return min(5.0, max(0.05, instant.known_until - instant.as_of))
+
+
+async def confirm_gone(desk: Desk, run: Run, kind: Kind, ids: Sequence[str]) -> Refreshed:
+    """Retrieves what a complete listing no longer had: gone objects get a tombstone, others their present state."""
+    return await refresh(desk, run, kind, ids)
