@@ -15,13 +15,16 @@ from bridged.core.vault import Vault
 API_KEY = "api_key"
 _COLUMNS = (
     "workspace_id, id::text, name, livemode, key_kind, key_fingerprint, account_id, account_name, country, "
-    "default_currency, timezone, created_at"
+    "default_currency, timezone, clock_offset, created_at"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One Stripe account in one mode, in one workspace. `account_id` may stay unknown (reference/stripe.md 1.4)."""
+    """One Stripe account in one mode, in one workspace. `account_id` may stay unknown: few restricted keys may see it.
+
+    `clock_offset`: Stripe's clock minus ours, in seconds, as last seen.
+    """
 
     workspace_id: int
     id: str
@@ -34,6 +37,7 @@ class Connection:
     country: str | None
     default_currency: str | None
     timezone: str | None
+    clock_offset: float
     created_at: datetime
 
     @property
@@ -189,6 +193,14 @@ async def api_key(conn: Conn, vault: Vault, connection: Connection) -> Secret:
         raise NotFound(f"Connection {connection.name!r} has no key.", hint="Run `bridged connect` with one.")
     return vault.decrypt(
         row["ciphertext"], workspace_id=connection.workspace_id, connection_id=connection.id, field=API_KEY
+    )
+
+
+async def record_clock(conn: Conn, connection: Connection, offset: float) -> None:
+    """How far Stripe's clock is from ours."""
+    await conn.execute(
+        "update bridged.connections set clock_offset = %s where workspace_id = %s and id = %s",
+        (offset, connection.workspace_id, connection.id),
     )
 
 

@@ -120,9 +120,10 @@ def test_what_was_pasted_is_named(pasted, words):
 @given(st.text(max_size=200))
 def test_any_text_is_read_or_refused(text):
     try:
-        assert read_key(text).secret.reveal() in clean(text)
-    except KeyRefused as error:
-        assert error.hint
+        key = read_key(text)
+    except KeyRefused:
+        return
+    assert key.secret.reveal() == clean(text)
 
 
 def test_a_key_does_not_show_itself():

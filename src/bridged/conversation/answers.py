@@ -1,7 +1,7 @@
-"""The answer to "when is my next payment due, and how much is it": everything owed now, then what comes, then the rest.
+"""The answer to "when is my next payment due, and how much is it": what is owed now, then what comes, then the rest.
 
-`needs` names the reads still missing; the caller makes them fresh, adds them to `Facts.tried` and asks again. `next_payment`
-never fails for want of them: what can't be known is said to be unknown.
+`needs` names the reads still missing; the caller makes them fresh, adds them to `Facts.tried` and asks again.
+`next_payment` never fails for want of them: what can't be known is said to be unknown.
 """
 
 from dataclasses import replace
@@ -41,6 +41,7 @@ __all__ = [
     "Seen",
     "needs",
     "next_payment",
+    "not_understood",
     "refusal",
 ]
 
@@ -151,9 +152,18 @@ def next_payment(
 
 def refusal(language: str, intent: str = "next_payment_date") -> Answer:
     """The same words whether the customer is unknown, deleted or someone else's: nothing is revealed."""
+    return _bare("refusal", language, intent)
+
+
+def not_understood(language: str) -> Answer:
+    """What we can tell, when it was not clear what was asked."""
+    return _bare("not_understood", language, "unknown")
+
+
+def _bare(kind: str, language: str, intent: str) -> Answer:
     spoken = known_language(language)
     voice = Voice(spoken, locale_for(None, spoken), "UTC", 0)
-    items = (Item("refusal", certainty="unknown"),)
+    items = (Item(kind, certainty="unknown"),)
     return Answer(render(items, voice), intent, items, (), None, spoken, voice.locale, voice.zone)
 
 
@@ -165,9 +175,7 @@ def _items(facts: Facts, customer: Seen) -> tuple[Item, ...]:
 def _nothing(facts: Facts, customer: Seen) -> Item:
     last = ended(facts)
     if last is None:
-        return Item(
-            "nothing_due", sources=(customer.id,), facts=(Fact(customer.id, "id", customer.id, customer.as_of),)
-        )
+        return Item("nothing_due", sources=(customer.id,), facts=facts_of(customer, "id"))
     when = instant(last.data.get("ended_at"))
     item = Item("subscription_ended", when=when, sources=(last.id,), facts=facts_of(last, "status", "ended_at"))
     return item if when is not None else replace(item, kind="nothing_due")

@@ -21,7 +21,7 @@ _QUARTER = 91 * 24 * 3600
 
 
 def locale_for(preferred: object, language: str) -> str:
-    """The customer's first preferred locale if it is known and of the answer's language, else that language's default."""
+    """The customer's first preferred locale, if known and of the answer's language, else that language's default."""
     wanted = cast("list[object]", preferred)[0] if isinstance(preferred, list) and preferred else None
     found = _TAG.fullmatch(text(wanted) or "")
     default = DEFAULT_LOCALES[language]

@@ -13,6 +13,7 @@ import hashlib
 import importlib.util
 import os
 import pwd
+import select
 import shutil
 import stat
 import subprocess
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Generator
 from pathlib import Path
+from typing import IO
 from urllib.parse import quote
 
 from bridged.core.errors import DatabaseUnavailable
@@ -74,16 +76,23 @@ class Embedded:
         """
         self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._users = os.open(self.home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        fcntl.flock(self._users, fcntl.LOCK_SH)
-        with _exclusive(self.home / "start.lock"):
-            owner = _os_user()
-            if owner:
-                _let_through(self.data)
-                _let_through(BINARIES / "postgres")
-            if not (self.data / "PG_VERSION").exists():
-                self._initialise(owner)
-            if self._ready() != _ACCEPTING:
-                self._start(owner)
+        try:
+            fcntl.flock(self._users, fcntl.LOCK_SH)
+            with _exclusive(self.home / "start.lock"):
+                self._ensure_running(_os_user())
+        except BaseException:
+            os.close(self._users)
+            self._users = None
+            raise
+
+    def _ensure_running(self, owner: str | None) -> None:
+        if owner:
+            _let_through(self.data)
+            _let_through(BINARIES / "postgres")
+        if not (self.data / "PG_VERSION").exists():
+            self._initialise(owner)
+        if self._ready() != _ACCEPTING:
+            self._start(owner)
 
     def leave(self) -> None:
         """Counts this process out; the last one stops the server."""
@@ -134,21 +143,21 @@ class Embedded:
         if owner:
             shutil.chown(folder, owner)
         for attempt in range(_START_TRIES):
-            process = self._spawn(owner)
-            while process.poll() is None:
-                if self._ready() == _ACCEPTING:
+            with self._spawn(owner) as alive:
+                while self._ready() != _ACCEPTING:
+                    if select.select([alive], [], [], 0.02)[0]:
+                        break
+                else:
                     return
-                time.sleep(0.02)
             # The children of a killed postmaster hold the data folder for a moment.
-            if self._ready() == _ACCEPTING:
-                return
             time.sleep(0.05 * (attempt + 1))
         raise DatabaseUnavailable(
             f"The embedded PostgreSQL does not start: {_last_line(self.log.read_text(errors='replace'))}",
             hint=f"Its log is {self.log}.",
         )
 
-    def _spawn(self, owner: str | None) -> subprocess.Popen[bytes]:
+    def _spawn(self, owner: str | None) -> IO[bytes]:
+        """Starts the server as nobody's child, so that it is no zombie of ours when it dies; the pipe ends with it."""
         options = {
             "listen_addresses": "",
             "unix_socket_directories": f'"{self.socket_folder}"',
@@ -158,18 +167,36 @@ class Embedded:
             "max_connections": "200",
         }
         flags = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
+        server = [str(BINARIES / "postgres"), "-D", str(self.data), *flags]
         with self.log.open("ab") as log:
-            return subprocess.Popen(
-                [str(BINARIES / "postgres"), "-D", str(self.data), *flags],
+            shell = subprocess.Popen(
+                ["/bin/sh", "-c", '"$@" 3>&1 1>&2 &', "start", *server],
                 stdin=subprocess.DEVNULL,
-                stdout=log,
+                stdout=subprocess.PIPE,
                 stderr=log,
                 cwd="/",
+                env={**_environment(), **self._stale_lock()},
                 start_new_session=True,
                 user=owner,
                 group=owner and _group(owner),
                 extra_groups=[] if owner else None,
             )
+        shell.wait()
+        assert shell.stdout is not None
+        return shell.stdout
+
+    def _stale_lock(self) -> dict[str, str]:
+        """Has PostgreSQL pass over a lock file whose process is a zombie, or by now another program.
+
+        Both happen in containers: their first process may not reap, and a new one counts from 1 again. Whether backends
+        of the old server are left, PostgreSQL checks besides.
+        """
+        with contextlib.suppress(OSError, IndexError):
+            pid = (self.data / "postmaster.pid").read_text().split()[0]
+            name, _, state = Path(f"/proc/{pid}/stat").read_text().partition("(")[2].rpartition(")")
+            if name != "postgres" or state.split()[0] == "Z":
+                return {"PG_GRANDPARENT_PID": pid}
+        return {}
 
     def _ready(self) -> int:
         done = subprocess.run(
@@ -222,15 +249,19 @@ def _let_through(path: Path) -> None:
             folder.chmod(stat.S_IMODE(mode) | stat.S_IXOTH)
 
 
+def _environment() -> dict[str, str]:
+    """What PostgreSQL's programs need of ours; our secrets are not theirs."""
+    return {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
+
+
 def _run(command: str, *arguments: str, owner: str | None) -> subprocess.CompletedProcess[str]:
-    environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C"}
     return subprocess.run(
         [str(BINARIES / command), *arguments],
         check=False,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        env=environment,
+        env=_environment(),
         cwd="/",
         user=owner,
         group=owner and _group(owner),

@@ -2,8 +2,8 @@
 
 BridgedError
 ├── UsageError
-│   ├── SettingsError
-│   └── KeyRefused
+│   └── SettingsError
+├── KeyRefused
 ├── NotFound
 ├── DatabaseUnavailable
 ├── MigrationFailed
@@ -61,7 +61,7 @@ class SettingsError(UsageError):
     code = "settings"
 
 
-class KeyRefused(UsageError):
+class KeyRefused(BridgedError):
     """What was pasted is not an API key that can read an account. Known before any call."""
 
     code = "key_refused"

@@ -21,6 +21,8 @@ WHOLE_BUT_TWO_DECIMAL = frozenset({"isk", "ugx"})
 # Charged with two decimals, paid out in whole units.
 WHOLE_PAYOUTS = frozenset({"huf", "twd"})
 
+# CLDR parts a code from its number ("KWD 5"), which babel leaves out.
+_LETTER_BESIDE_DIGIT = re.compile(r"(?<=[^\W\d_])(?=\d)|(?<=\d)(?=[^\W\d_])")
 _CODE = re.compile(r"[a-z]{3}", re.ASCII)
 
 
@@ -98,4 +100,6 @@ def format_money(money: Money, locale: str) -> str:
     decimals = displayed_decimals(money)
     pattern = copy.copy(known.currency_formats["standard"])
     pattern.frac_prec = (decimals, decimals)
-    return format_currency(money.decimal(), money.currency.upper(), format=pattern, locale=known, currency_digits=False)
+    code = money.currency.upper()
+    written = format_currency(money.decimal(), code, format=pattern, locale=known, currency_digits=False)
+    return _LETTER_BESIDE_DIGIT.sub("\N{NO-BREAK SPACE}", written)

@@ -50,6 +50,8 @@ create table bridged.connections (
   country text,
   default_currency text,
   timezone text,
+  -- Stripe's clock minus ours, in seconds, as last seen: "now" in an answer is Stripe's.
+  clock_offset double precision not null default 0,
   created_at timestamptz not null default now(),
   unique (workspace_id, name)
 );
@@ -91,7 +93,7 @@ create table bridged.runs (
   workspace_id bigint not null references bridged.workspaces,
   connection_id uuid not null references bridged.connections on delete cascade,
   id bigint generated always as identity,
-  state text not null check (state in ('running', 'complete', 'incomplete', 'failed')),
+  state text not null check (state in ('running', 'interrupted', 'complete', 'incomplete', 'failed')),
   holder uuid not null,
   kinds text[] not null,
   upper bigint not null,

@@ -268,6 +268,17 @@ KINDS: tuple[Kind, ...] = (
     ),
 )
 
+INVOICE_PREVIEWS = Kind(
+    "invoice_previews",
+    "Invoice previews",
+    "invoice",
+    "/v1/invoices/create_preview",
+    "rak_invoice_write",
+    reach=Reach.CUSTOMER,
+    learned=Learned.RELISTING,
+)
+"""Not a kind of Stripe's: what it would bill next, asked when an answer needs it, kept under the subscription's id."""
+
 BY_NAME: Mapping[str, Kind] = MappingProxyType({kind.name: kind for kind in KINDS})
 LISTED: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind.reach is Reach.ACCOUNT)
 SYNCED: tuple[Kind, ...] = tuple(kind for kind in KINDS if kind.reach is not Reach.CUSTOMER)

@@ -60,7 +60,7 @@ with written as (
     (workspace_id, connection_id, id, deleted, as_of, known_until, dirty, changed_at, data)
   select distinct on (e ->> 'id')
     %(workspace_id)s, %(connection_id)s, coalesce(%(id)s, e ->> 'id'), coalesce(bridged.bool_of(e -> 'deleted'), false),
-    to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), e ->> 'id' = any(%(cut_off)s), %(now)s, e
+    to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), coalesce(e ->> 'id' = any(%(cut_off)s), false), %(now)s, e
   from (select %(page)s::jsonb as j) p, jsonb_array_elements(p.j -> 'data') e
   order by e ->> 'id'
   on conflict (connection_id, id) do update set
@@ -183,6 +183,30 @@ async def of_customer(conn: Conn, kind: Kind, scope: Scope, customer_id: str) ->
             ),
         ),
         (scope.connection_id, customer_id),
+    )
+    return [Row(**row) for row in await cursor.fetchall()]
+
+
+async def held_since(conn: Conn, kind: Kind, scope: Scope, customer_id: str, since: datetime) -> list[str]:
+    """Ids of a customer's unfinished objects that no read has confirmed since a moment."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select id from {table} where connection_id = %s and customer_id = %s and not deleted "
+                "and known_until < %s and status in ('draft', 'open') order by id"
+            ),
+        ),
+        (scope.connection_id, customer_id, since),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def by_ids(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> list[Row]:
+    """Those of the named objects that are mirrored."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select " + _ROW + " from {table} where connection_id = %s and id = any(%s)")),
+        (scope.connection_id, list(ids)),
     )
     return [Row(**row) for row in await cursor.fetchall()]
 

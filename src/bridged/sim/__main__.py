@@ -13,6 +13,7 @@ import orjson
 
 from bridged.sim import server, world
 from bridged.sim.limits import Limits
+from bridged.sim.resources import READING
 
 
 def _arguments() -> argparse.Namespace:
@@ -45,7 +46,12 @@ async def _serve(args: argparse.Namespace) -> None:
     }
     async with server.running(made, limits=Limits(enabled=not args.no_limits), **options) as sim:
         accounts = [
-            {"id": account.id, "livemode": account.livemode, "key": sim.key(account.id, livemode=account.livemode)}
+            {
+                "id": account.id,
+                "livemode": account.livemode,
+                "key": sim.key(account.id, livemode=account.livemode),
+                "restricted_key": made.add_key(account, READING).text,
+            }
             for account in made.accounts.values()
         ]
         sys.stdout.write(orjson.dumps({"url": sim.url, "now": made.clock.now, "accounts": accounts}).decode() + "\n")

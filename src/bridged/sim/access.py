@@ -93,9 +93,11 @@ def _credentials(header: str) -> str:
         return value.strip()
     if scheme.lower() == "basic":
         try:
-            return base64.b64decode(value).decode().partition(":")[0]
+            text = base64.b64decode(value).decode().partition(":")[0]
         except (binascii.Error, UnicodeDecodeError):
-            pass
+            text = ""
+        if text:
+            return text
     raise StripeError(
         401,
         "invalid_request_error",

@@ -1,6 +1,6 @@
 """What an account still has to do by itself: a heap of moments, each naming an object to look at again.
 
-Entries are data, not closures, and say only "look at this object then": whoever is woken decides from the object's state.
+Entries are data, not closures. They say only "look at this object then"; whoever is woken decides from its state.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ ORDER = (
     "payout",
     "ledger",
 )
-"""Kinds in the order in which entries of one second are worked off: a schedule changes a subscription before it renews."""
+"""Kinds in the order in which entries of one second are worked off: schedules come before renewals."""
 
 PRIORITY = {kind: index for index, kind in enumerate(ORDER)}
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from bridged.sim import agenda, ledger
 from bridged.sim.objects import payments
@@ -31,7 +32,8 @@ class Attempt:
 
 def set_script(account: Account, method_id: str, *answers: str) -> None:
     """What a payment method does, attempt by attempt; the last answer stays. `ok`, `requires_action`, `processing`,
-    `processing:failed`, `flaky` (one in eight fails), or a key of `DECLINES`."""
+    `processing:failed`, `flaky` (one in eight fails), or a key of `DECLINES`.
+    """
     account.hidden.setdefault("scripts", {})[method_id] = list(answers)
 
 
@@ -43,7 +45,7 @@ def answer(account: Account, method_id: str) -> str:
     return said
 
 
-def create_intent(account: Account, amount: int, currency: str, **fields: object) -> Obj:
+def create_intent(account: Account, amount: int, currency: str, **fields: Any) -> Obj:
     intent = payments.payment_intent(account, amount, currency, **fields)
     return account.create("payment_intents", intent, "payment_intent.created")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from dataclasses import asdict, fields
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from aiohttp import web
 
-from bridged.sim import shapes
+from bridged.sim import billing, shapes
 from bridged.sim.expand import stub
 from bridged.sim.limits import Limits
 from bridged.sim.params import Obj
@@ -71,7 +70,7 @@ def _clock(sim: Simulator, rest: list[str], given: Obj) -> Obj:
     if to < clock.now:
         raise BadControlError("time only moves forward")
     with clock.held():
-        importlib.import_module("bridged.sim.billing").advance(sim.world, to)
+        billing.advance(sim.world, to)
         clock.now = to
     return {"now": clock.now}
 

@@ -1,4 +1,4 @@
-"""What an invoice says: lines, discounts, taxes, totals, what is due. The same arithmetic serves billing and previews."""
+"""What an invoice says: lines, discounts, taxes, totals, what is due; one arithmetic for billing and previews."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def item_lines(account: Account, subscription: Obj, item: Obj, invoice_id: str, 
             subscription["currency"],
             quantity=share.quantity,
             quantity_decimal=str(share.quantity),
-            description=f"{share.quantity} × {name}{f' ({share.note})' if share.note else ''}",
+            description=f"{share.quantity} x {name}{f' ({share.note})' if share.note else ''}",
             **common,
         )
         for share in shares(account, price, quantity)
@@ -81,7 +81,7 @@ def due_items(subscription: Obj, at: int) -> list[Obj]:
 
 
 def renewal_lines(account: Account, subscription: Obj, invoice_id: str, at: int, *, final: bool = False) -> list[Obj]:
-    """Lines for the items whose period ends at `at`: licensed ones ahead, metered ones behind. `final`: nothing ahead."""
+    """Lines for the items whose period ends at `at`: licensed ahead, metered behind. `final`: nothing ahead."""
     lines: list[Obj] = []
     for item in due_items(subscription, at):
         start, end = item["current_period_start"], item["current_period_end"]
@@ -151,7 +151,16 @@ def reductions(account: Account, customer: Obj, subscription: Obj | None, at: in
     if not found and customer["discount"]:
         found = [customer["discount"]]
     live = [discount for discount in found if discount["end"] is None or discount["end"] > at]
-    return [Reduction(discount, find(account, "coupons", discount["source"]["coupon"])) for discount in live]
+    return [with_coupon(account, discount) for discount in live]
+
+
+def with_coupon(account: Account, discount: Obj) -> Reduction:
+    return Reduction(discount, find(account, "coupons", discount["source"]["coupon"]))
+
+
+def reductions_of(account: Account, discount_ids: Sequence[str]) -> list[Reduction]:
+    """The discounts an invoice already has."""
+    return [with_coupon(account, find(account, "discounts", discount_id)) for discount_id in discount_ids]
 
 
 def discounted(lines: Sequence[Obj], reduction: Reduction, left: list[int], currency: str) -> list[int]:
@@ -172,7 +181,7 @@ def taxes(rates: Sequence[Obj], net: int, customer: Obj, currency: str) -> list[
     reverse = customer["tax_exempt"] == "reverse"
     entries: list[Obj] = []
     for rate in rates:
-        percentage = 0 if reverse else Fraction(str(rate["percentage"]))
+        percentage = Fraction(0) if reverse else Fraction(str(rate["percentage"]))
         inclusive = rate["inclusive"]
         base = Fraction(net) / (1 + percentage / 100) if inclusive else Fraction(net)
         amount = net - money.rounded(base, currency) if inclusive else money.rounded(net * percentage / 100, currency)
@@ -215,7 +224,6 @@ def with_discounts(lines: list[Obj], cuts: list[tuple[Reduction, list[int]]]) ->
 
 
 def figures(
-    account: Account,
     customer: Obj,
     currency: str,
     lines: list[Obj],
@@ -296,5 +304,5 @@ def fill(account: Account, customer: Obj, subscription: Obj, invoice_id: str, li
         line = pending_line(account, item, invoice_id)
         rates[line["id"]] = item["tax_rates"] or default
         lines.append(line)
-    contents = figures(account, customer, currency, lines, rates, reductions(account, customer, subscription, at))
+    contents = figures(customer, currency, lines, rates, reductions(account, customer, subscription, at))
     return {**contents, "pending_items": [item["id"] for item in waiting], "default_tax_rates": default}

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridged.sim import agenda, charging, drafts, standing
-from bridged.sim.objects import customers, invoices
+from bridged.sim.credit import shift
+from bridged.sim.objects import invoices
 from bridged.sim.periods import DAY, HOUR
 from bridged.sim.store import Account, Obj, StripeError
 
@@ -13,14 +16,14 @@ RETRY_DAYS = (3, 5, 7)
 PARENT_PATH = "parent.subscription_details.subscription"
 
 
-def create(account: Account, customer: Obj, currency: str, contents: Obj, **fields: object) -> Obj:
+def create(account: Account, customer: Obj, currency: str, contents: Obj, **fields: Any) -> Obj:
     """Stores a draft with these contents (see `drafts.figures`) and ties the pending items it takes up to it."""
     blank = invoices.invoice(account, customer, currency)
     taken: list[str] = contents.get("pending_items", [])
-    invoice_id: str = fields.pop("id", None) or blank["id"]  # pyright: ignore[reportAssignmentType]
+    invoice_id: str = fields.pop("id", None) or blank["id"]
     lines = invoices.lines_list(invoice_id, contents["lines"])
     derived = {key: value for key, value in contents.items() if key not in ("pending_items", "lines", "ending_balance")}
-    draft = {**blank, "id": invoice_id, **derived, "lines": lines, **fields}
+    draft: Obj = {**blank, "id": invoice_id, **derived, "lines": lines, **fields}
     account.create("invoices", draft, "invoice.created")
     waiting: dict[str, list[str]] = account.hidden.setdefault("pending", {})
     for item_id in taken:
@@ -45,7 +48,7 @@ def draft_times(account: Account, subscription: Obj, *, advance: bool) -> Obj:
 
 
 def subscription_draft(
-    account: Account, subscription: Obj, contents: Obj, reason: str, period: tuple[int, int], **fields: object
+    account: Account, subscription: Obj, contents: Obj, reason: str, period: tuple[int, int], **fields: Any
 ) -> Obj:
     """A draft for a subscription; `fields` win over what the subscription says."""
     customer = drafts.find(account, "customers", subscription["customer"])
@@ -62,26 +65,72 @@ def subscription_draft(
     return create(account, customer, subscription["currency"], contents, **shape)
 
 
+def add_line(account: Account, invoice: Obj, item: Obj) -> Obj:
+    """Puts a pending item on an existing draft and works its figures out anew."""
+    customer = drafts.find(account, "customers", invoice["customer"])
+    old: list[Obj] = invoice["lines"]["data"]
+    made = drafts.pending_line(account, item, invoice["id"])
+    rates: dict[str, list[Obj]] = {made["id"]: item["tax_rates"] or invoice["default_tax_rates"]}
+    for line in old:
+        named: list[str] = [entry["tax_rate_details"]["tax_rate"] for entry in line["taxes"]]
+        rates[line["id"]] = [drafts.find(account, "tax_rates", rate_id) for rate_id in named]
+    plain: list[Obj] = [{**line, "taxes": [], "discount_amounts": []} for line in (*old, made)]
+    cuts = drafts.reductions_of(account, invoice["discounts"])
+    contents = drafts.figures(customer, invoice["currency"], plain, rates, cuts)
+    del contents["ending_balance"]
+    account.update("invoiceitems", item["id"], {"invoice": invoice["id"]})
+    account.hidden["pending"][customer["id"]].remove(item["id"])
+    contents["lines"] = {**invoice["lines"], "data": contents["lines"]}
+    return account.update("invoices", invoice["id"], contents, "invoice.updated")
+
+
+def amend(account: Account, invoice: Obj, fields: Obj) -> Obj:
+    """Changes fields of an invoice; a draft told to advance is planned for it."""
+    if not fields:
+        return invoice
+    if invoice["status"] == "draft" and fields.get("auto_advance") and not invoice["automatically_finalizes_at"]:
+        fields = {**fields, "automatically_finalizes_at": account.clock.now + HOUR}
+        agenda.push(account, fields["automatically_finalizes_at"], "invoice", invoice["id"])
+    if fields.get("auto_advance") is False:
+        fields = {**fields, "automatically_finalizes_at": None, "next_payment_attempt": None}
+    return account.update("invoices", invoice["id"], fields, "invoice.updated")
+
+
+def plan_collection(account: Account, invoice_id: str) -> Obj:
+    """A draft finalised by hand is collected by itself an hour later, if it is to advance."""
+    invoice = stored(account, invoice_id)
+    if invoice["status"] != "open" or not invoice["auto_advance"]:
+        return invoice
+    if invoice["collection_method"] == "send_invoice":
+        return send(account, invoice_id)
+    soon = account.clock.now + HOUR
+    agenda.push(account, soon, "invoice", invoice_id)
+    return account.update("invoices", invoice_id, {"next_payment_attempt": soon}, "invoice.updated")
+
+
+def out_of_band(account: Account, invoice_id: str) -> Obj:
+    """The merchant got the money elsewhere."""
+    invoice = stored(account, invoice_id)
+    drop_payment(account, invoice_id)
+    amount: int = invoice["amount_due"]
+    return settle(account, invoice, amount, amount_paid_off_stripe=amount)
+
+
 def stored(account: Account, invoice_id: str) -> Obj:
     return account.collection("invoices").objects[invoice_id]
 
 
-def apply_balance(account: Account, invoice: Obj, customer: Obj, number: int) -> Obj:
+def apply_balance(account: Account, invoice: Obj, customer: Obj) -> Obj:
     """Settles the customer's balance against a draft being finalised, and counts its number. The invoice's changes."""
     sums = drafts.due(customer, invoice["currency"], invoice["total"])
-    changes: Obj = {"next_invoice_sequence": number + 1}
-    if customer["currency"] is None:
-        changes["currency"] = invoice["currency"]
-    if sums["ending_balance"] != sums["starting_balance"]:
-        moved = sums["ending_balance"] - sums["starting_balance"]
-        type_ = "applied_to_invoice" if moved > 0 and sums["starting_balance"] < 0 else "invoice_too_small"
-        if invoice["total"] < 0:
-            type_ = "invoice_too_large" if invoice["total"] < -(10**12) else "adjustment"
-        entry = customers.balance_change(account, customer, moved, invoice["currency"], type_, invoice=invoice["id"])
-        account.create("customer_balance_transactions", entry, "customer_balance_transaction.created")
-        changes["balance"] = sums["ending_balance"]
+    moved: int = sums["ending_balance"] - sums["starting_balance"]
     if account.get("customers", customer["id"]):
-        account.update("customers", customer["id"], changes, "customer.updated")
+        state: Obj = {"next_invoice_sequence": customer["next_invoice_sequence"] + 1}
+        state["currency"] = customer["currency"] or invoice["currency"]
+        customer = account.update("customers", customer["id"], state, "customer.updated")
+    if moved:
+        type_ = "applied_to_invoice" if sums["starting_balance"] < 0 < moved else "invoice_too_small"
+        shift(account, customer, moved, invoice["currency"], type_, invoice=invoice["id"])
     return sums
 
 
@@ -91,7 +140,7 @@ def finalize(account: Account, invoice_id: str) -> Obj:
     invoice = stored(account, invoice_id)
     customer = drafts.find(account, "customers", invoice["customer"])
     number: int = customer["next_invoice_sequence"]
-    sums = apply_balance(account, invoice, customer, number)
+    sums = apply_balance(account, invoice, customer)
     url = f"https://invoice.stripe.com/i/{account.id}/{invoice_id}"
     changes: Obj = {
         **sums,
@@ -140,7 +189,7 @@ def invoice_of(account: Account, intent_id: str) -> Obj | None:
     return account.get("invoices", payments[0]["invoice"]) if payments else None
 
 
-def settle(account: Account, invoice: Obj, paid: int = 0, **fields: object) -> Obj:
+def settle(account: Account, invoice: Obj, paid: int = 0, **fields: Any) -> Obj:
     """Marks an invoice paid, by `paid` of money or because nothing is due, and lets its subscription know."""
     changes: Obj = {
         "status": "paid",

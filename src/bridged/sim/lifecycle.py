@@ -19,7 +19,8 @@ INCOMPLETE_HOURS = 23
 @dataclass(frozen=True)
 class Terms:
     """What a new subscription is to be. `items`: price, quantity (None for metered), tax rates of the item.
-    `fields` go into the object as they are."""
+    `fields` go into the object as they are.
+    """
 
     items: Sequence[tuple[Obj, int | None, list[Obj]]]
     trial_end: int | None = None
@@ -81,7 +82,10 @@ def opening(subscription: Obj, terms: Terms, now: int) -> Obj:
 
 
 def first_invoice(account: Account, subscription: Obj, now: int) -> Obj:
-    """The draft of the first period; a trial's asks for nothing. Charged ones are finalised at once, sent ones after the usual hour."""
+    """The draft of the first period; a trial's asks for nothing.
+
+    Those to be charged are finalised at once, those to be sent after the usual hour.
+    """
     customer = drafts.find(account, "customers", subscription["customer"])
     invoice_id = account.next_id("in")
     lines: list[Obj] = []
@@ -164,6 +168,7 @@ def arrange(account: Account, subscription: Obj) -> None:
     for moment in sorted(ends):
         agenda.push(account, moment, "subscription", own)
     agenda.push(account, subscription["cancel_at"], "subscription", own)
+    agenda.push(account, subscription["next_pending_invoice_item_invoice"], "subscription", own)
     if subscription["pause_collection"]:
         agenda.push(account, subscription["pause_collection"]["resumes_at"], "subscription", own)
     if subscription["pending_update"]:
@@ -186,15 +191,30 @@ def wake(account: Account, subscription_id: str) -> None:
             expire(account, subscription)
         return
     subscription = resume_collection(account, expire_pending(account, subscription))
+    subscription = bill_extra(account, subscription)
     ending = bool(drafts.due_items(subscription, now))
-    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= now:
-        finish(account, subscription)
-    elif ending and subscription["cancel_at_period_end"]:
+    if (subscription["cancel_at"] is not None and subscription["cancel_at"] <= now) or (
+        ending and subscription["cancel_at_period_end"]
+    ):
         finish(account, subscription)
     elif ending and subscription["status"] == "trialing":
         end_trial(account, subscription)
     elif ending and subscription["status"] != "paused":
         renew(account, subscription)
+
+
+def bill_extra(account: Account, subscription: Obj) -> Obj:
+    """Invoices pending items ahead of the renewal, where the subscription asks for that."""
+    planned: int | None = subscription["next_pending_invoice_item_invoice"]
+    every: Obj | None = subscription["pending_invoice_item_interval"]
+    if planned is None or every is None or planned > account.clock.now:
+        return subscription
+    coming = add(planned, every["interval"], every["interval_count"])
+    subscription = standing.change(account, subscription, {"next_pending_invoice_item_invoice": coming})
+    if drafts.pending_items(account, subscription["customer"], subscription["currency"], subscription["id"]):
+        bill_pending(account, subscription)
+    arrange(account, subscription)
+    return account.collection("subscriptions").objects[subscription["id"]]
 
 
 def expire(account: Account, subscription: Obj) -> None:
@@ -258,7 +278,7 @@ def rolled(account: Account, subscription: Obj, at: int) -> Obj:
 
 
 def new_usage(account: Account, item: Obj) -> None:
-    """Usage of the new period: around the item's habit, reported at once, so that a preview knows what will be billed."""
+    """Usage of the new period, around the item's habit. It is reported at once: a preview knows what will be billed."""
     usual: int | None = account.hidden.get("usual_usage", {}).get(item["id"])
     if drafts.metered(item["price"]):
         used = account.random.randint(usual // 2, usual * 3 // 2) if usual else 0
@@ -366,7 +386,7 @@ def resume(account: Account, subscription: Obj) -> Obj:
     return subscription
 
 
-def add_pending(account: Account, customer_id: str, amount: int, currency: str, **fields: object) -> Obj:
+def add_pending(account: Account, customer_id: str, amount: int, currency: str, **fields: Any) -> Obj:
     """An invoice item that waits for the customer's next invoice."""
     item = account.create(
         "invoiceitems", invoices.invoice_item(account, customer_id, amount, currency, **fields), "invoiceitem.created"
@@ -389,7 +409,7 @@ def prorate(account: Account, subscription: Obj, item: Obj, price: Obj, quantity
         amount = sign * money.rounded(total(account, terms, int(count or 0)) * share, subscription["currency"])
         details: Obj = {"subscription": subscription["id"], "subscription_item": item["id"]}
         fields: Obj = {
-            "description": f"{verb} time on {count} × {drafts.product_name(account, terms)}",
+            "description": f"{verb} time on {count} x {drafts.product_name(account, terms)}",
             "discountable": False,
             "parent": {"subscription_details": details, "type": "subscription_details"},
             "period": {"end": end, "start": now},
@@ -456,3 +476,50 @@ def propose_change(account: Account, subscription: Obj, item_id: str, price: Obj
     arrange(account, subscription)
     bill_pending(account, subscription)
     return account.collection("subscriptions").objects[subscription["id"]]
+
+
+def manual_draft(
+    account: Account, customer_id: str, items: list[Obj], due_days: int | None = None, currency: str = "eur"
+) -> Obj:
+    """An invoice outside any subscription for these pending items; it waits for someone to finalise it."""
+    customer = account.collection("customers").objects[customer_id]
+    now, invoice_id = account.clock.now, account.next_id("in")
+    lines = [drafts.pending_line(account, item, invoice_id) for item in items]
+    rates = {line["id"]: item["tax_rates"] for line, item in zip(lines, items, strict=True)}
+    contents = drafts.figures(customer, currency, lines, rates, drafts.reductions(account, customer, None, now))
+    contents["pending_items"] = [item["id"] for item in items]
+    if due_days is not None:
+        account.hidden.setdefault("due_days", {})[invoice_id] = due_days
+    fields: Obj = {
+        "auto_advance": False,
+        "collection_method": "charge_automatically" if due_days is None else "send_invoice",
+        "id": invoice_id,
+        "period_end": now,
+        "period_start": now,
+    }
+    return invoicing.create(account, customer, currency, contents, **fields)
+
+
+def delete_customer(account: Account, customer_id: str) -> Obj:
+    """Cancels the subscriptions at once, drops drafts, stops collecting what is open, detaches the payment methods."""
+    for subscription in account.find("subscriptions", "customer", customer_id):
+        if subscription["status"] not in standing.ENDED:
+            standing.cancel(account, subscription, "cancellation_requested")
+    for schedule in account.find("subscription_schedules", "customer", customer_id):
+        if schedule["status"] == "not_started":
+            state: Obj = {"status": "canceled", "canceled_at": account.clock.now}
+            account.emit(
+                "subscription_schedule.canceled", account.update("subscription_schedules", schedule["id"], state)
+            )
+    for invoice in account.find("invoices", "customer", customer_id):
+        if invoice["status"] == "draft":
+            account.delete("invoices", invoice["id"], "invoice.deleted")
+        elif invoice["status"] == "open" and invoice["auto_advance"]:
+            account.update(
+                "invoices", invoice["id"], {"auto_advance": False, "next_payment_attempt": None}, "invoice.updated"
+            )
+    for item_id in account.hidden.get("pending", {}).pop(customer_id, ()):
+        account.delete("invoiceitems", item_id, "invoiceitem.deleted")
+    for method in account.find("payment_methods", "customer", customer_id):
+        account.emit("payment_method.detached", account.update("payment_methods", method["id"], {"customer": None}))
+    return account.delete("customers", customer_id, "customer.deleted")

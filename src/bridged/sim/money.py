@@ -1,12 +1,15 @@
-"""Currencies as Stripe counts them: digits, the smallest step of an amount, minimum charges, and rates for settlement."""
+"""Currencies as Stripe counts them: digits, the smallest step of an amount, minimum charges, settlement rates."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from fractions import Fraction
+from functools import lru_cache
 
-ZERO_DECIMAL = frozenset("bif clp djf gnf jpy kmf krw mga pyg rwf vnd vuv xaf xof xpf".split())
-THREE_DECIMAL = frozenset("bhd jod kwd omr tnd".split())
+ZERO_DECIMAL = frozenset(
+    ["bif", "clp", "djf", "gnf", "jpy", "kmf", "krw", "mga", "pyg", "rwf", "vnd", "vuv", "xaf", "xof", "xpf"]
+)
+THREE_DECIMAL = frozenset(["bhd", "jod", "kwd", "omr", "tnd"])
 WHOLE_UNITS = frozenset(("isk", "ugx"))
 """Sent with two decimals which must be 00."""
 
@@ -21,31 +24,39 @@ MINIMUM = {
     "inr": 50,
     "sek": 300,
     "pln": 200,
+    "mxn": 1000,
+    "aed": 200,
+    "huf": 17500,
+    "isk": 10000,
+    "kwd": 200,
+    "bhd": 200,
+    "ugx": 200000,
+    "twd": 1500,
 }
-MINIMUM |= {"mxn": 1000, "aed": 200, "huf": 17500, "isk": 10000, "kwd": 200, "bhd": 200, "ugx": 200000, "twd": 1500}
 
 PER_EURO = {
-    "eur": "1",
-    "usd": "1.09",
-    "gbp": "0.86",
-    "jpy": "163",
-    "krw": "1480",
-    "chf": "0.95",
-    "brl": "6.1",
-    "inr": "91",
-    "sek": "11.3",
+    "eur": Fraction("1"),
+    "usd": Fraction("1.09"),
+    "gbp": Fraction("0.86"),
+    "jpy": Fraction("163"),
+    "krw": Fraction("1480"),
+    "chf": Fraction("0.95"),
+    "brl": Fraction("6.1"),
+    "inr": Fraction("91"),
+    "sek": Fraction("11.3"),
+    "pln": Fraction("4.3"),
+    "mxn": Fraction("20.4"),
+    "aed": Fraction("4.0"),
+    "huf": Fraction("402"),
+    "isk": Fraction("149"),
+    "kwd": Fraction("0.335"),
+    "bhd": Fraction("0.41"),
+    "ugx": Fraction("4010"),
+    "twd": Fraction("35.2"),
+    "tnd": Fraction("3.4"),
+    "vnd": Fraction("27700"),
+    "clp": Fraction("1020"),
 }
-PER_EURO |= {
-    "pln": "4.3",
-    "mxn": "20.4",
-    "aed": "4.0",
-    "huf": "402",
-    "isk": "149",
-    "kwd": "0.335",
-    "bhd": "0.41",
-    "ugx": "4010",
-}
-PER_EURO |= {"twd": "35.2", "tnd": "3.4", "vnd": "27700", "clp": "1020"}
 
 
 def digits(currency: str) -> int:
@@ -73,7 +84,7 @@ def rounded(amount: Fraction | int, currency: str) -> int:
 
 
 def spread(total: int, weights: Sequence[int], currency: str) -> list[int]:
-    """Splits `total` in proportion to the weights; the parts add up exactly, what rounding leaves goes to the largest weight."""
+    """Splits `total` in proportion to the weights; parts add up exactly, the heaviest gets what rounding leaves."""
     whole = sum(weights)
     if whole == 0:
         return [0] * len(weights)
@@ -88,9 +99,10 @@ def minimum(currency: str) -> int:
     return MINIMUM.get(currency, 50)
 
 
+@lru_cache
 def rate(source: str, target: str) -> Fraction:
     """How many minor units of `target` one minor unit of `source` is worth."""
-    per = Fraction(PER_EURO.get(target, "1")) / Fraction(PER_EURO.get(source, "1"))
+    per = PER_EURO.get(target, Fraction(1)) / PER_EURO.get(source, Fraction(1))
     return per * Fraction(10) ** (digits(target) - digits(source))
 
 

@@ -19,7 +19,7 @@ class Share:
 
 
 def set_tiers(account: Account, price_id: str, tiers: list[Obj]) -> None:
-    """Prices show their tiers only when asked to expand them; they are kept aside. Each: up_to (None for the last), unit_amount, flat_amount."""
+    """Prices show their tiers only on request, so they are kept aside; the last tier's `up_to` is None."""
     account.hidden.setdefault("tiers", {})[price_id] = tiers
 
 

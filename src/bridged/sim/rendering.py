@@ -11,30 +11,35 @@ from bridged.sim.expand import Expander, Tree
 from bridged.sim.store import Account, Obj
 
 
-class Renderer:
-    """Keeps the bytes of each object next to the stored dict they were made of: a changed object is another dict."""
+class _Kept:
+    """Bytes by id, and the stored dicts they were made of: a changed object is another dict."""
 
+    # Two flat dicts, because a tuple for each object would wake the garbage collector over the whole world.
+    def __init__(self) -> None:
+        self.made_of: dict[str, Obj] = {}
+        self.bytes: dict[str, bytes] = {}
+
+
+class Renderer:
     def __init__(self, account: Account) -> None:
         self._account = account
-        self._cache: dict[str, dict[str, tuple[Obj, bytes]]] = {}
+        self._kept: dict[str, _Kept] = {}
 
     def one(self, kind: str, obj: Obj, version: str) -> bytes:
-        if not shapes.is_current(version):
-            return orjson.dumps(shapes.render(obj, version, self._account.find))
-        kept = self._cache.setdefault(kind, {})
-        found = kept.get(obj["id"])
-        if found is None or found[0] is not obj:
-            found = kept[obj["id"]] = obj, orjson.dumps(shapes.render(obj, version, self._account.find))
-        return found[1]
+        return self.many(kind, [obj], version)[0]
 
     def many(self, kind: str, objects: Iterable[Obj], version: str) -> list[bytes]:
+        find = self._account.find
         if not shapes.is_current(version):
-            return [self.one(kind, obj, version) for obj in objects]
-        kept = self._cache.setdefault(kind, {})
+            return [orjson.dumps(shapes.render(obj, version, find)) for obj in objects]
+        kept = self._kept.setdefault(kind, _Kept())
         parts: list[bytes] = []
         for obj in objects:
-            found = kept.get(obj["id"])
-            parts.append(found[1] if found is not None and found[0] is obj else self.one(kind, obj, version))
+            object_id = obj["id"]
+            if kept.made_of.get(object_id) is not obj:
+                kept.bytes[object_id] = orjson.dumps(shapes.render(obj, version, find))
+                kept.made_of[object_id] = obj
+            parts.append(kept.bytes[object_id])
         return parts
 
 

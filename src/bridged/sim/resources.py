@@ -361,6 +361,8 @@ NESTED = (
     Nested("customers", "subscriptions", "subscriptions", "customer", retrievable=False),
     Nested("charges", "refunds", "refunds", "charge"),
 )
+READING = frozenset({*(name for resource in _TABLE for name in resource.permissions("read")), "balance_read"})
+"""The permissions of a key that may read everything served here except the account itself."""
 _BY_PREFIX = {prefix: resource for resource in _TABLE for prefix in resource.prefixes}
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bridged.sim import agenda, invoicing, ledger, money
-from bridged.sim.objects import customers, invoices, payments
+from bridged.sim.credit import shift
+from bridged.sim.objects import invoices, payments
 from bridged.sim.periods import DAY
 from bridged.sim.store import Account, Obj, StripeError
 
@@ -84,7 +85,7 @@ def warn(account: Account, charge_id: str) -> Obj:
 
 
 def credit(account: Account, invoice_id: str, amount: int, *, to_balance: bool = False) -> Obj:
-    """A credit note: lowers what an open invoice asks for; of a paid one it refunds or credits the customer's balance."""
+    """A credit note: lowers what an open invoice asks for; a paid one's is refunded or credited to the balance."""
     invoice = account.collection("invoices").objects[invoice_id]
     number = len(account.find("credit_notes", "invoice", invoice_id)) + 1
     if invoice["status"] == "open":
@@ -92,11 +93,7 @@ def credit(account: Account, invoice_id: str, amount: int, *, to_balance: bool =
     fields: Obj = {"type": "post_payment", "post_payment_amount": amount}
     if to_balance:
         customer = account.collection("customers").objects[invoice["customer"]]
-        entry = customers.balance_change(
-            account, customer, -amount, invoice["currency"], "credit_note", invoice=invoice_id
-        )
-        account.create("customer_balance_transactions", entry, "customer_balance_transaction.created")
-        account.update("customers", customer["id"], {"balance": customer["balance"] - amount}, "customer.updated")
+        entry = shift(account, customer, -amount, invoice["currency"], "credit_note", invoice=invoice_id)
         fields["customer_balance_transaction"] = entry["id"]
     else:
         intent = invoicing.intent_of(account, invoice_id)

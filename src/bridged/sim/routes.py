@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from bridged.sim import endpoints, lists, shapes
+from bridged.sim import endpoints, lists, preview, shapes
 from bridged.sim.access import no_access, permit
 from bridged.sim.expand import Expander, Tree, parse, stub
 from bridged.sim.filters import invalid, unknown
@@ -53,19 +53,22 @@ class Call:
 
 @dataclass(frozen=True)
 class Route:
-    """`operation` is what Stripe limits as one endpoint; one of `permissions` is needed."""
+    """`operation` is what Stripe limits as one endpoint; one of `permissions` is needed; `names` are of the ids in its
+    address, in order.
+    """
 
     operation: str
     permissions: tuple[str, ...]
     run: Callable[[Call], bytes]
+    names: tuple[str, ...]
 
 
 @dataclass
 class Node:
-    """A step of the tree of addresses; `open` is the step for any id, under its name."""
+    """A step of the tree of addresses; `open` is the step for any id."""
 
     fixed: dict[str, Node] = field(default_factory=dict[str, "Node"])
-    open: tuple[str, Node] | None = None
+    open: Node | None = None
     routes: dict[str, Route] = field(default_factory=dict[str, Route])
 
 
@@ -85,27 +88,28 @@ class Routes:
         self._write("DELETE", "/v1/webhook_endpoints/{id}", endpoints.delete)
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | None:
-        node, args = self._root, dict[str, str]()
+        node, values = self._root, list[str]()
         for part in path.split("/")[1:]:
             below = node.fixed.get(part)
             if below is None:
                 if node.open is None or not part:
                     return None
-                args[node.open[0]] = part
-                below = node.open[1]
+                values.append(part)
+                below = node.open
             node = below
         route = node.routes.get(method)
-        return (route, args) if route else None
+        return (route, dict(zip(route.names, values, strict=True))) if route else None
 
     def _add(self, method: str, pattern: str, permissions: tuple[str, ...], run: Callable[[Call], bytes]) -> None:
         node = self._root
         for part in pattern.split("/")[1:]:
             if part.startswith("{"):
-                node.open = node.open or (part.strip("{}"), Node())
-                node = node.open[1]
+                node.open = node.open or Node()
+                node = node.open
             else:
                 node = node.fixed.setdefault(part, Node())
-        node.routes[method] = Route(f"{method} {pattern}", permissions, run)
+        names = tuple(part.strip("{}") for part in pattern.split("/") if part.startswith("{"))
+        node.routes[method] = Route(f"{method} {pattern}", permissions, run, names)
 
     def _read(self, path: str, resource: Resource) -> None:
         self._add("GET", path, resource.permissions("read"), partial(_list, resource))
@@ -255,7 +259,7 @@ def _entries(call: Call, entries: list[Obj], url: str, noun: str) -> bytes:
 
 def _preview(call: Call) -> bytes:
     tree = call.tree(listing=False)
-    return expanded(_world_side("preview").create_preview(call.account, call.params), call.expander, tree)
+    return expanded(preview.create_preview(call.account, call.params), call.expander, tree)
 
 
 def _act(handler: Handler, call: Call) -> bytes:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from bridged.sim import agenda, lifecycle, phases, standing
 from bridged.sim.objects import subscriptions
 from bridged.sim.periods import DAY
 from bridged.sim.store import Account, Obj
 
 
-def create(account: Account, customer_id: str, stages: list[Obj], **fields: object) -> Obj:
+def create(account: Account, customer_id: str, stages: list[Obj], **fields: Any) -> Obj:
     """A schedule that starts by itself at its first phase."""
     made = subscriptions.schedule(account, customer_id, stages, **fields)
     account.create("subscription_schedules", made, "subscription_schedule.created")

@@ -24,7 +24,7 @@ from bridged.sim.params import decode
 from bridged.sim.rendering import Renderer
 from bridged.sim.replays import Replay, Replays
 from bridged.sim.routes import Call, Route, Routes
-from bridged.sim.store import StripeError, World
+from bridged.sim.store import Account, StripeError, World
 
 _LOG = 200_000
 _DOCS = "https://stripe.com/docs/error-codes/"
@@ -112,6 +112,12 @@ class Simulator:
                         return key.text
                 return self.world.add_key(account).text
         raise LookupError(f"no account {account_id!r} in this world")
+
+    def warm(self) -> None:
+        """Renders everything once, so that a measurement does not pay for it."""
+        for account in self.world.accounts.values():
+            for kind in account.collections:
+                self._renderer(account).many(kind, account.all(kind), shapes.CURRENT)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.rel_url.raw_path
@@ -211,6 +217,12 @@ class Simulator:
         if replay.request_id != ask.request_id:
             reply.headers |= {"Idempotent-Replayed": "true", "Original-Request": replay.request_id}
 
+    def _renderer(self, account: Account) -> Renderer:
+        place = account.id, account.livemode
+        if place not in self._renderers:
+            self._renderers[place] = Renderer(account)
+        return self._renderers[place]
+
     def _latency(self) -> float:
         mean, sigma = self.options.latency, self.options.latency_sigma
         if mean <= 0 or sigma <= 0:
@@ -247,7 +259,6 @@ class Simulator:
         if not shapes.known(version):
             raise StripeError(400, "invalid_request_error", f"Invalid Stripe API version: {version}")
         account = identity.account
-        renderer = self._renderers.setdefault((account.id, account.livemode), Renderer(account))
         params = decode(ask.parameters)
         return Call(
             world=self.world,
@@ -256,13 +267,14 @@ class Simulator:
             expand=params.pop("expand", None),
             params=params,
             version=version,
-            renderer=renderer,
+            renderer=self._renderer(account),
             edge_quirk=self.options.edge_quirk,
             args=args,
         )
 
     def _headers(self, reply: Reply, request_id: str) -> dict[str, str]:
-        headers = {"Content-Type": "application/json", "Request-Id": request_id, **reply.headers}
+        given = {name: value for name, value in reply.headers.items() if value}
+        headers = {"Content-Type": "application/json", "Request-Id": request_id, **given}
         if "Unassigned" in headers:
             del headers["Unassigned"], headers["Request-Id"]
         if self.options.clock != "real":

@@ -1,4 +1,4 @@
-"""How a stored object (2026-10-28.endive) looks on the wire in an API version: nested lists cut, old fields restored."""
+"""How a stored object (2026-10-28.endive) looks in an API version: nested lists cut, removed fields put back."""
 
 from __future__ import annotations
 

@@ -83,7 +83,7 @@ def apply_pending(account: Account, subscription: Obj, pending: Obj) -> None:
 def lapsed(account: Account, invoice: Obj, *, over: bool) -> None:
     """A charge failed or a due date passed; `over`: there will be no further attempt."""
     subscription = subscription_of(account, invoice)
-    if subscription is None or invoice["billing_reason"] == "subscription_update" and subscription["pending_update"]:
+    if subscription is None or (invoice["billing_reason"] == "subscription_update" and subscription["pending_update"]):
         return
     if subscription["status"] == "active":
         subscription = change(account, subscription, {"status": "past_due"})

@@ -85,9 +85,11 @@ class Clock:
         """Stops the flow for a computation that sets `now` step by step and must see exactly what it set."""
         flowed = self.flowing
         self.freeze()
-        yield
-        if flowed:
-            self.flow()
+        try:
+            yield
+        finally:
+            if flowed:
+                self.flow()
 
 
 @dataclass
@@ -209,7 +211,7 @@ class Account:
         self.listeners: list[Callable[[Obj], None]] = []
         self.serial = 0
         self.hidden: Obj = {}
-        """What moves this account but the API never shows: the agenda, card scripts, usage, price tiers (world side)."""
+        """What moves this account but the API never shows: agenda, card scripts, usage, price tiers (world side)."""
         self.quiet_until = 0
         """Events before this second are not kept; a seeded history older than their retention costs nothing."""
 

@@ -17,7 +17,7 @@ import aiohttp
 from multidict import CIMultiDictProxy
 from yarl import URL
 
-import bridged
+from bridged import __version__
 from bridged.core import clock
 from bridged.core.errors import AnswerUnreadable, RateLimited, StripeError, StripeUnreachable
 from bridged.core.types import Held, Secret
@@ -33,7 +33,7 @@ from bridged.stripe.tally import Tally, total
 PIN = "2026-10-28.endive"
 """The API version of every request: without it each merchant's own default would decide the shapes."""
 
-_AGENT = f"Bridged/{bridged.__version__} (stripe mirror; aiohttp)"
+_AGENT = f"Bridged/{__version__} (stripe mirror; aiohttp)"
 _FORM = "application/x-www-form-urlencoded"
 _WALL_CLOCK_ERROR = 10.0
 """Seconds by which our own wall clock is trusted when an answer has no `Date`; Stripe's always have one."""
@@ -145,6 +145,11 @@ class StripeClient:
     def total(self) -> Tally:
         """All operations together."""
         return total(self.tallies.values())
+
+    def instant(self) -> Held:
+        """The present moment in Stripe's clock, as far as it is known."""
+        at = clock.monotonic()
+        return (self._skew or skew.guessed(clock.unix(), at, _WALL_CLOCK_ERROR)).held(at, at)
 
     async def get(
         self, path: str, params: Params | None = None, *, foreground: bool = False, account: str | None = None

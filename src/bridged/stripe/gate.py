@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bridged.core import clock
@@ -68,12 +68,13 @@ class Gate:
         self._pump()
 
     def _pump(self) -> None:
-        """Lets through all who may go now, then sets the one timer. Costs a look at each endpoint waited for."""
+        """Lets through all who may go now, then sets the one timer. Looks at endpoints only if the account is free."""
         now = self._now()
         for foreground in (True, False):
-            while (queue := self._ready(now, foreground=foreground)) is not None:
-                grant = self.pacer.admit(queue.endpoint, now, foreground=foreground)
-                if grant is None:
+            while self.pacer.account_earliest(now, foreground=foreground) <= now:
+                queue = self._ready(now, foreground=foreground)
+                grant = queue and self.pacer.admit(queue.endpoint, now, foreground=foreground)
+                if queue is None or grant is None:
                     break
                 self._turn += 1
                 queue.served = self._turn
@@ -93,14 +94,16 @@ class Gate:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        at = min(
-            (
-                self.pacer.earliest(queue.endpoint, now, foreground=foreground)
-                for queue in self._queues.values()
-                for foreground in (True, False)
-                if queue.line(foreground=foreground)
-            ),
-            default=math.inf,
-        )
+        at = self.pacer.account_earliest(now, foreground=True)
+        if at <= now:
+            at = min(self._waits(now), default=math.inf)
+        elif not any(queue.foreground or queue.background for queue in self._queues.values()):
+            return
         if at < math.inf:
             self._timer = asyncio.get_running_loop().call_later(max(0.0, at - now), self._pump)
+
+    def _waits(self, now: float) -> Iterator[float]:
+        for queue in self._queues.values():
+            for foreground in (True, False):
+                if queue.line(foreground=foreground):
+                    yield self.pacer.earliest(queue.endpoint, now, foreground=foreground)

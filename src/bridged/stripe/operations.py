@@ -39,6 +39,7 @@ _NAMESPACES = frozenset(
 _ACTIONS = frozenset({"create_preview", "search", "upcoming"})
 """Words that stand where an id would."""
 
+_RELATIVE = re.compile(r"/\.{1,2}(?:/|$)")
 _PATH = re.compile(r"(?:/[A-Za-z0-9_%~.\-]+)+")
 
 
@@ -47,7 +48,7 @@ def operation(method: str, path: str) -> str:
 
     Raises ValueError for a path in which an id was not made a `segment`: it might lead elsewhere.
     """
-    if not _PATH.fullmatch(path) or "/../" in f"{path}/":
+    if not _PATH.fullmatch(path) or _RELATIVE.search(path):
         raise ValueError("not a path of Stripe's API")
     version, *parts = path.strip("/").split("/")
     start = 1 if parts and parts[0] in _NAMESPACES else 0

@@ -3,9 +3,10 @@
 Pure decisions over `now` (monotonic seconds); `stripe.gate` does the waiting. One pacer per account and mode, and every
 request of ours passes it, retries and probes too.
 
-- Rate. Slots are evenly spaced by `GUARD / rate`, and a slot missed by less than `CATCH_UP` seconds is made up for. On
+- Rate. Slots are evenly spaced by `SPREAD / rate`, and a slot missed by less than `CATCH_UP` seconds is made up for. On
   top of that no window of `GUARD` seconds ever holds more than the limit, wherever it begins, so that a server which
-  counts in fixed seconds never sees more, even when the network delays requests by up to `GUARD - 1` seconds.
+  counts in fixed seconds never sees more, though the network may delay some requests by `GUARD - 1` seconds more than
+  others (`SPREAD - 1` while nothing is being made up for). `SPREAD - GUARD` is how late a slot may be taken at no loss.
 - Refusals. `…-rate` lowers the rate and `…-concurrency` the number in flight, of the account or of that endpoint alone;
   both are cut by a factor once per wave of refusals and grow back by addition.
 """
@@ -17,9 +18,13 @@ from collections import deque
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-GUARD = 1.01
+SPREAD = 1.01
+GUARD = 1.003
 CATCH_UP = 0.05
 CUT = 0.75
+HOLD = 0.25
+"""Seconds without a request after a refusal: a server that counts in fixed seconds refuses until the second is over."""
+
 CLIMB = 0.05
 """Part of the full rate regained per second of answers; a fifth of it near the rate that was refused last."""
 
@@ -92,17 +97,18 @@ class _Rate:
         return max(spaced, self.recent[-most] + GUARD) if len(self.recent) >= most else spaced
 
     def take(self, now: float) -> None:
-        self.due = max(self.due, now) + GUARD / self.rate
+        self.due = max(self.due, now) + SPREAD / self.rate
         self.recent.append(now)
         while self.recent[0] < now - GUARD:
             self.recent.popleft()
 
     def cut(self, granted_at: float, now: float) -> None:
-        """Cuts what was in fact sent, at most to two fifths of what was aimed at.
+        """Holds still for a moment, and cuts what was in fact sent, at most to two fifths of what was aimed at.
 
-        Requests sent before the last cut say nothing about the rate after it.
+        Requests sent before the last cut, or in the second it came in, say nothing about the rate after it.
         """
-        if granted_at < self.cut_at:
+        self.due = max(self.due, now + HOLD)
+        if granted_at < self.cut_at + 1.0:
             return
         used = sum(1 for at in self.recent if at > now - GUARD) / GUARD
         self.refused = min(self.rate, max(used, 0.4 / CUT * self.rate))
@@ -135,7 +141,7 @@ class _Flight:
     def room(self, *, foreground: bool) -> bool:
         """The last place is kept for a request a person waits for."""
         size = int(self.size)
-        return self.now < (size if foreground or size < 2 else size - 1)
+        return self.now < (size if foreground or size < 4 else size - 1)
 
     def cut(self, granted_at: float, now: float) -> None:
         if granted_at < self.cut_at:
@@ -183,12 +189,18 @@ class Pacer:
         """No request before `until`."""
         self._paused_until = max(self._paused_until, until)
 
+    def account_earliest(self, now: float, *, foreground: bool = False) -> float:
+        """The same for the account alone: before it, no endpoint's request may be sent."""
+        if not self._flight.room(foreground=foreground):
+            return math.inf
+        return max(now, self._paused_until, self._rate.earliest())
+
     def earliest(self, endpoint: str, now: float, *, foreground: bool = False) -> float:
         """When the next request may be sent: `now` or later; infinity while as many are in flight as may be."""
         rate, flight = self._endpoint(endpoint)
-        if not (self._flight.room(foreground=foreground) and flight.room(foreground=foreground)):
+        if not flight.room(foreground=foreground):
             return math.inf
-        return max(now, self._paused_until, self._rate.earliest(), rate.earliest())
+        return max(self.account_earliest(now, foreground=foreground), rate.earliest())
 
     def admit(self, endpoint: str, now: float, *, foreground: bool = False) -> Grant | None:
         """Takes a slot, or None: ask again at `earliest`."""

@@ -18,7 +18,7 @@ from bridged.core.errors import (
     StripeError,
 )
 
-_FRAGMENT = re.compile(r"\b((?:sk|rk|pk|rkcs)_(?:live|test|org)_|whsec_)[\w*.…•-]*", re.ASCII)
+_FRAGMENT = re.compile(r"((?:sk|rk|pk|rkcs)_(?:live|test|org)_|whsec_)[\w*.…•-]*", re.ASCII)
 _SLUG = re.compile(r"\brak_[a-z0-9_]+")
 _ACCOUNT = re.compile(r"\bacct_[A-Za-z0-9]+")
 _LONGEST = 400

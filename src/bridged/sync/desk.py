@@ -7,6 +7,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 
+import psycopg
+
 from bridged.core.db import Conn, Database
 from bridged.core.errors import LeaseHeld, LeaseLost
 from bridged.mirror.store import Scope
@@ -30,10 +32,11 @@ class Desk:
     storing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STORING))
 
     @contextlib.asynccontextmanager
-    async def writing(self, run: store.Run) -> AsyncGenerator[Conn]:
-        """A transaction that commits only while this process still has the run. Raises LeaseLost."""
+    async def writing(self, run: store.Run | None) -> AsyncGenerator[Conn]:
+        """A transaction that, for a run, commits only while this process still has it. Raises LeaseLost."""
         async with self.storing, self.database.transaction(self.scope.workspace_id) as conn:
-            await store.guard(conn, self.scope, run, self.holder)
+            if run is not None:
+                await store.guard(conn, self.scope, run, self.holder)
             yield conn
 
     @contextlib.asynccontextmanager
@@ -81,11 +84,10 @@ async def _take(session: Conn, account: str, holder: str) -> None:
 
 async def _renew(session: Conn, account: str, holder: str, lost: asyncio.Event, body: asyncio.Task[object]) -> None:
     try:
-        while await store.take_lease(session, account, holder):
+        while await store.take_lease(session, account, holder):  # noqa: ASYNC110 - time is what is waited for
             await asyncio.sleep(store.RENEW_SECONDS)
-    except asyncio.CancelledError:
-        return
-    except OSError:
+    except psycopg.Error:
+        # Whoever cannot renew has lost it, or will: stopping is the safe side.
         pass
     lost.set()
     body.cancel()

@@ -7,12 +7,12 @@ A list is walked newest first in windows of `created`. Three rules keep a walk w
 - a cursor that vanished is replaced by its second, asked by time again (what comes twice is an upsert);
 - a list is complete when its finished windows cover every second from 0 to `upper`, and for no other reason.
 
-Three rules keep it fast:
+Four rules keep it fast:
 - each request goes to the list with the most remaining pages per request in flight, so that all finish together;
 - a window is split only when its list has none to spare and enough remains to be worth the page that a border costs;
-  the older half goes to the idle worker;
-- below the oldest row seen nothing is known (lists are open down to 1970): only a few probes at a time go there,
-  each reaching a multiple of the depth seen so far.
+  the older half of the pages believed to remain goes to the idle worker;
+- a stretch is believed to go on for a few times what was seen of it, not for ever: beyond, the list's mean holds;
+- below the oldest row seen nothing is known (a list is open down to 1970): one probe at a time goes there.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -23,10 +23,15 @@ from typing import NewType
 ListId = NewType("ListId", str)
 """One list endpoint with its fixed filters, as the caller names it: `subscriptions`, `prices?active=false`."""
 
+Seconds = tuple[int, int]
+"""From and to, both included."""
+
 _WORTH = 4.0  # pages that must remain in a window before it is split: a border costs about half a page
-_SHORTEST = 30  # seconds; below this the spread of one page says little
+_SHORTEST = 8  # seconds of the shorter part of a split: the spread of one page says no more than that
 _ALIKE = 4.0  # densities within this factor are one stretch
-_REACH = 8  # a dense stretch is believed to go on for as many times what was seen of it
+_REACH = 3  # times what was seen of a stretch, that it is believed to go on
+_FLOOR = 0.5  # of the mean list, that every list counts for
+_DEEPER = 1.1  # growth of the account's depth that is worth weighing every list again
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,7 @@ class Window:
         return self.ended or self.at < self.lo
 
     @property
-    def covered(self) -> tuple[int, int]:
+    def covered(self) -> Seconds:
         """The seconds proven, both included; empty when the first is greater."""
         return (self.lo if self.done else self.at + 1), self.hi
 
@@ -121,28 +126,16 @@ def _alike(one: float, other: float) -> bool:
     return one / _ALIKE < other < one * _ALIKE
 
 
-@dataclass(frozen=True, slots=True)
-class _Step:
-    """What is believed of the rows in `seconds`: dense at one end for `zone`, then sparse. Densities are seconds per page."""
+def _span(window: Window, page: Page) -> float | None:
+    """The seconds a page covers, as this answer to `window` shows; None: it shows nothing."""
+    if page.first_created is None or page.last_created is None:
+        return window.at - window.lo if window.lo and not page.has_more else None
+    if page.has_more:
+        return max(1, page.first_created - page.last_created)
+    return max(1, window.at - (window.lo or page.last_created))
 
-    dense: float
-    sparse: float
-    zone: float
-    seconds: float
-    rising: bool  # the dense end is the older one
 
-    @property
-    def pages(self) -> float:
-        return self.zone / self.dense + (self.seconds - self.zone) / self.sparse
-
-    def half(self) -> tuple[float, float]:
-        """How deep the newer half of the pages goes, and the seconds a page covers there."""
-        half, in_zone = self.pages / 2, self.zone / self.dense
-        if half < in_zone:
-            depth, span = half * self.dense, self.dense
-        else:
-            depth, span = self.zone + (half - in_zone) * self.sparse, self.sparse
-        return (self.seconds - depth if self.rising else depth), span
+_Stretch = tuple[float, float]  # seconds, seconds per page
 
 
 @dataclass(slots=True)
@@ -151,16 +144,20 @@ class _Walk:
 
     window: Window
     top: float | None = None  # seconds that a page covers at `at`; None: nothing is known
-    since: int = 0  # the second from which on pages are like this
+    since: int = 0  # the second from which down pages are like this
     foot: float | None = None  # seconds that a page covers at `lo`
     left: float = 1.0  # pages, estimated
     asked: bool = False
     split: Split | None = None  # handed out, not yet adopted
 
-    def slope(self, seconds: int, mean: float) -> _Step:
+    def belief(self, seconds: int, mean: float) -> tuple[_Stretch, _Stretch, _Stretch]:
+        """The rows in `seconds`: at either end as was seen there, between as sparse as anything known."""
         top, foot = self.top or mean, self.foot or mean
-        zone = _REACH * (max(self.since - self.window.at, top) if top <= foot else foot)
-        return _Step(min(top, foot), max(top, foot), min(seconds, zone), seconds, rising=foot < top)
+        newer = min(seconds, _REACH * max(self.since - self.window.at, top))
+        older = min(seconds, _REACH * foot) if self.foot else 0.0
+        fit = min(1.0, seconds / (newer + older))
+        newer, older = newer * fit, older * fit
+        return (newer, top), (seconds - newer - older, max(top, foot, mean)), (older, foot)
 
 
 @dataclass(slots=True)
@@ -172,74 +169,93 @@ class _List:
     finished: dict[int, Window] = field(default_factory=dict[int, Window])
     failed: str | None = None
     oldest: int | None = None  # second of the oldest row seen
+    depth: int = 0  # seconds from `upper` to the oldest row of any list
     asked: int = 0
     pages: int = 0
     rows: int = 0
     seconds: int = 0  # walked in these pages
     left: float = 1.0
 
-    def find(self, window: int) -> _Walk:
-        return next(walk for walk in self.walks if walk.window.id == window)
-
-    def free(self, walk: _Walk) -> None:
-        walk.asked = False
-        self.asked -= 1
-        if walk.window.done:
-            self.walks.remove(walk)
-            self.finished[walk.window.id] = walk.window
-
     @property
     def windows(self) -> list[Window]:
         return [*self.finished.values(), *(walk.window for walk in self.walks)]
 
     @property
-    def covered(self) -> tuple[tuple[int, int], ...]:
+    def covered(self) -> tuple[Seconds, ...]:
         return _merged(window.covered for window in self.windows)
 
     @property
-    def urgency(self) -> float:
-        """Remaining pages per request in flight, this one included: shares by it let all lists finish together."""
-        return inf if self.oldest is None else self.left / (self.asked + 1)
+    def complete(self) -> bool:
+        return self.failed is None and any(lo <= 0 and hi >= self.upper for lo, hi in self.covered)
 
-    @property
-    def mean(self) -> float:
-        return max(1.0, self.seconds / max(1, self.pages))
+    def urgency(self, least: float) -> float:
+        """Remaining pages per request in flight, this one included: shares by it let all lists finish together.
 
-    def weigh(self, walks: Iterable[_Walk], depth: int) -> None:
-        for walk in walks:
+        With `least` a list believed short is not put off to the end, where the error would show.
+        """
+        return inf if self.oldest is None else max(self.left, least) / (self.asked + 1)
+
+    def place(self, window: int) -> int:
+        return [walk.window.id for walk in self.walks].index(window)
+
+    def free(self, walk: _Walk) -> None:
+        walk.asked = False
+        self.asked -= 1
+        self.retire(walk)
+
+    def retire(self, walk: _Walk) -> None:
+        if walk.window.done and not walk.asked:
+            self.walks.remove(walk)
+            self.finished[walk.window.id] = walk.window
+
+    def weigh(self) -> None:
+        for walk in self.walks:
             if walk.top is not None:
-                walk.left = max(1.0, walk.slope(self.reach(walk, depth), self.mean).pages)
+                walk.left = max(1.0, sum(seconds / span for seconds, span in self.belief(walk)))
         self.left = sum(walk.left for walk in self.walks)
 
-    def is_open(self, walk: _Walk) -> bool:
-        """No row was seen below it: how far the list goes there is unknown."""
-        return self.oldest is None or walk.window.lo <= self.oldest
+    def belief(self, walk: _Walk) -> tuple[_Stretch, _Stretch, _Stretch]:
+        return walk.belief(self.reach(walk), max(1.0, self.seconds / max(1, self.pages)))
 
-    def reach(self, walk: _Walk, depth: int) -> int:
+    def reach(self, walk: _Walk) -> int:
         """The seconds below `at` in which rows are expected.
 
-        A list is expected to go as deep as the deepest of its account; the deepest, to the geometric mean of what
-        it is known to reach and what it can.
+        All, when a row was seen below them. Otherwise a list is expected to go as deep as the deepest of its
+        account; the deepest, to the geometric mean of what it is known to reach and what it can.
         """
         window = walk.window
-        seconds = window.at - window.lo + 1
-        if not self.is_open(walk):
+        seconds = max(1, window.at - window.lo + 1)
+        if self.oldest is not None and self.oldest < window.lo:
             return seconds
         known, most = self.upper - window.at + 1, self.upper - window.lo + 1
-        expected = depth if known < depth < most else sqrt(known * most)
-        return max(1, min(seconds, int(expected - known)))
+        expected = self.depth if known < self.depth < most else sqrt(known * most)
+        return max(1, min(seconds, int(expected) - known))
 
-    def cut(self, walk: _Walk, depth: int) -> tuple[int, float] | None:
-        """The newest second of the older half and the seconds a page covers there; None: better left whole."""
-        window = walk.window
-        if walk.top is None or walk.split or walk.left < _WORTH or window.at - window.lo < 2 * _SHORTEST:
+    def border(self, walk: _Walk) -> _Stretch:
+        """How deep the newer half of the pages goes, and the seconds a page covers there.
+
+        The last stretch is never cut: it is known from its far end only.
+        """
+        newer, middle, older = self.belief(walk)
+        half = (newer[0] / newer[1] + middle[0] / middle[1] + older[0] / older[1]) / 2
+        if half * newer[1] <= newer[0]:
+            return half * newer[1], newer[1]
+        half -= newer[0] / newer[1]
+        return newer[0] + min(half * middle[1], middle[0]), middle[1]
+
+    def cut(self, walk: _Walk) -> int | None:
+        """The newest second of the older half; None: better left whole.
+
+        A window not yet answered is left whole: its belief is hearsay, and splitting by it multiplies empty windows.
+        """
+        at, lo = walk.window.at, walk.window.lo
+        if not walk.window.pages or walk.split or walk.left < _WORTH or at - lo < 2 * _SHORTEST:
             return None
-        below, span = walk.slope(self.reach(walk, depth), self.mean).half()
-        middle = max(min(window.at - int(below), window.at - _SHORTEST), window.lo + _SHORTEST)
-        blind = self.oldest is None or middle < self.oldest
-        if blind and any(self.oldest is None or walk.window.hi < self.oldest for walk in self.walks):
+        middle = max(min(at - int(self.border(walk)[0]), at - _SHORTEST), lo + _SHORTEST)
+        unseen = inf if self.oldest is None else self.oldest
+        if middle < unseen and any(other.window.hi < unseen for other in self.walks):
             return None
-        return middle, span
+        return middle
 
 
 class Plan:
@@ -271,30 +287,36 @@ class Plan:
         self.upper = upper
         stored = list(windows)
         self._last_id = max((window.id for window in stored), default=0)
-        self._depth = 0  # seconds from `upper` to the oldest row of any list
         self._lists = {id_: _List(id_, upper, id_ not in whole) for id_ in lists}
-        for id_, reason in (failed or {}).items():
-            self.fail(id_, reason)
         for item in self._lists.values():
+            item.failed = (failed or {}).get(item.id)
             self._restore(item, [window for window in stored if window.list_id == item.id])
+        self._deepen()
 
     def _restore(self, item: _List, stored: list[Window]) -> None:
         spoken_for = _merged((window.lo, window.hi) for window in stored)
         stored += [self._window(item, lo, hi) for lo, hi in _gaps(spoken_for, self.upper)]
-        item.pages = sum(window.pages for window in stored)
-        item.rows = sum(window.rows for window in stored)
-        item.oldest = min((window.at for window in stored if window.rows), default=None)
-        self._depth = max(self._depth, 0 if item.oldest is None else self.upper - item.oldest)
-        item.seconds = sum(window.hi - max(window.at, window.lo) for window in stored if window.rows)
         foot = None
         for window in sorted(stored, key=lambda window: window.hi):
-            top = (window.hi - max(window.at, window.lo) + 1) / window.pages if window.rows else foot
+            walked = window.hi - max(window.at, window.lo) + 1
+            top = walked / window.pages if window.rows else foot
             if window.done:
                 item.finished[window.id] = window
             else:
                 item.walks.insert(0, _Walk(window, top, window.hi, foot))
+            if window.rows:
+                item.oldest = window.at if item.oldest is None else min(item.oldest, window.at)
+                item.seconds += walked
+            item.pages += window.pages
+            item.rows += window.rows
             foot = top
-        item.weigh(item.walks, self._depth)
+
+    def _deepen(self) -> None:
+        """All lists of an account are expected to go about as deep."""
+        depth = max((self.upper - item.oldest for item in self._lists.values() if item.oldest is not None), default=0)
+        for item in self._lists.values():
+            item.depth = depth
+            item.weigh()
 
     def _window(self, item: _List, lo: int, hi: int) -> Window:
         self._last_id += 1
@@ -310,8 +332,10 @@ class Plan:
 
     def next(self, allowed: Collection[ListId]) -> Request | None:
         """What an idle worker asks next, among the lists that may be asked now; None: nothing worth a request."""
-        ready = [item for item in self._lists.values() if item.walks and item.failed is None and item.id in allowed]
-        for item in sorted(ready, key=lambda item: item.urgency, reverse=True):
+        going = [item for item in self._lists.values() if item.walks and item.failed is None]
+        least = _FLOOR * sum(item.left for item in going) / max(1, len(going))
+        ready = [item for item in going if item.id in allowed]
+        for item in sorted(ready, key=lambda item: item.urgency(least), reverse=True):
             request = self._continue(item) or self._steal(item)
             if request:
                 item.asked += 1
@@ -330,60 +354,64 @@ class Plan:
         if not item.by_time:
             return None
         for walk in sorted(item.walks, key=lambda walk: walk.left, reverse=True):
-            cut = item.cut(walk, self._depth)
-            if cut is not None:
-                older = self._window(item, walk.window.lo, cut[0])
-                walk.split = Split(walk.window.id, cut[0] + 1, older)
+            middle = item.cut(walk)
+            if middle is not None:
+                older = self._window(item, walk.window.lo, middle)
+                walk.split = Split(walk.window.id, middle + 1, older)
                 return replace(_request(older, by_time=True), split=walk.split)
         return None
 
     def adopt(self, request: Request) -> None:
-        """The split of `request` is stored: it may be sent."""
+        """The split of `request`, if it has one, is stored: it may be sent."""
         item, split = self._lists[request.list_id], request.split
         if split is None:
             return
         if split.newer in item.finished:
             item.finished[split.newer] = replace(item.finished[split.newer], lo=split.lo)
             item.walks.append(_Walk(split.older, asked=True))
+            item.walks.sort(key=lambda walk: walk.window.hi, reverse=True)
         else:
-            place = next(place for place, walk in enumerate(item.walks) if walk.window.id == split.newer)
+            place = item.place(split.newer)
             walk = item.walks[place]
-            border = walk.slope(item.reach(walk, self._depth), item.mean).half()[1]
-            since = walk.since if walk.top is not None and _alike(border, walk.top) else split.lo
-            older = _Walk(split.older, border, since, walk.foot, asked=True)
-            walk.window, walk.foot, walk.split = replace(walk.window, lo=split.lo), border, None
-            item.walks.insert(place + 1, older)
-        item.weigh(item.walks, self._depth)
+            span = item.border(walk)[1]
+            since = walk.since if walk.top is not None and _alike(span, walk.top) else split.lo
+            item.walks.insert(place + 1, _Walk(split.older, span, since, walk.foot, asked=True))
+            walk.window, walk.foot, walk.split = replace(walk.window, lo=split.lo), span, None
+            item.retire(walk)
+        item.weigh()
 
     def page(self, request: Request, page: Page) -> Window:
         """The row to store in the transaction of the page's rows. Changes nothing."""
-        return landed(self._lists[request.list_id].find(request.window).window, page)
+        item = self._lists[request.list_id]
+        return landed(item.walks[item.place(request.window)].window, page)
 
     def settle(self, request: Request, page: Page) -> None:
         """The page and its row are stored."""
         item = self._lists[request.list_id]
-        walk = item.find(request.window)
+        place = item.place(request.window)
+        walk = item.walks[place]
         before, walk.window = walk.window, landed(walk.window, page)
         item.pages += 1
         item.rows += page.count
-        if page.first_created is not None and page.last_created is not None:
-            item.seconds += before.at - page.last_created
-            self._depth = max(self._depth, self.upper - page.last_created)
-            span = float(max(1, page.first_created - page.last_created))
+        span = _span(before, page)
+        if span and place and not before.pages:
+            item.walks[place - 1].foot = span
+        if span and page.first_created is not None and page.last_created is not None:
             if walk.top is None or not _alike(span, walk.top):
                 walk.since = page.first_created
             walk.top = span
-            place = item.walks.index(walk)
-            if before.rows == 0 and place:
-                item.walks[place - 1].foot = span
-            item.oldest = min(page.last_created, item.upper if item.oldest is None else item.oldest)
+            item.seconds += before.at - page.last_created
+            item.oldest = page.last_created if item.oldest is None else min(item.oldest, page.last_created)
         item.free(walk)
-        item.weigh(item.walks, self._depth)
+        if item.oldest is not None and self.upper - item.oldest > item.depth * _DEEPER:
+            self._deepen()
+        else:
+            item.weigh()
 
     def vanished(self, request: Request) -> None:
         """The cursor is no more: its second is asked by time. Needs no storing, the old row leads here again."""
         item = self._lists[request.list_id]
-        walk = item.find(request.window)
+        walk = item.walks[item.place(request.window)]
         walk.window = replace(walk.window, after=None, at=walk.window.at if item.by_time else walk.window.hi)
         item.free(walk)
 
@@ -402,16 +430,21 @@ class Plan:
         """The list is out of work for this run, and never complete."""
         self._lists[list_id].failed = reason
 
-    def covered(self, list_id: ListId) -> tuple[tuple[int, int], ...]:
+    def covered(self, list_id: ListId) -> tuple[Seconds, ...]:
+        """The seconds proven, merged, oldest first."""
         return self._lists[list_id].covered
 
     def complete(self, list_id: ListId) -> bool:
-        item = self._lists[list_id]
-        return item.failed is None and item.covered == ((0, self.upper),)
+        return self._lists[list_id].complete
 
     def progress(self, list_id: ListId) -> Progress:
         item = self._lists[list_id]
-        return Progress(item.pages, item.rows, item.left, self.complete(list_id))
+        return Progress(item.pages, item.rows, item.left, item.complete)
+
+    def eta(self, rate: float, list_rate: float) -> float:
+        """Seconds to go at `rate` pages a second for all, `list_rate` for each."""
+        left = [item.left for item in self._lists.values() if item.failed is None]
+        return max(sum(left) / rate, max(left, default=0.0) / list_rate)
 
 
 def _request(window: Window, *, by_time: bool) -> Request:
@@ -422,8 +455,8 @@ def _request(window: Window, *, by_time: bool) -> Request:
     return Request(window.id, window.list_id, max(0, window.lo - 1) or None, None, window.after)
 
 
-def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
-    merged: list[tuple[int, int]] = []
+def _merged(ranges: Iterable[Seconds]) -> tuple[Seconds, ...]:
+    merged: list[Seconds] = []
     for lo, hi in sorted(pair for pair in ranges if pair[0] <= pair[1]):
         if merged and lo <= merged[-1][1] + 1:
             merged[-1] = (merged[-1][0], max(hi, merged[-1][1]))
@@ -432,7 +465,7 @@ def _merged(ranges: Iterable[tuple[int, int]]) -> tuple[tuple[int, int], ...]:
     return tuple(merged)
 
 
-def _gaps(covered: tuple[tuple[int, int], ...], upper: int) -> list[tuple[int, int]]:
+def _gaps(covered: tuple[Seconds, ...], upper: int) -> list[Seconds]:
     starts = [0, *(hi + 1 for _, hi in covered)]
     ends = [*(lo - 1 for lo, _ in covered), upper]
     return [(lo, hi) for lo, hi in zip(starts, ends, strict=True) if lo <= hi]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 from typing import Any, cast
+from urllib.parse import parse_qsl
 
 import orjson
 
@@ -16,7 +17,7 @@ from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, Reach
 from bridged.mirror.rows import cut_lists
 from bridged.stripe.client import StripeClient
-from bridged.stripe.operations import segment
+from bridged.stripe.operations import Param, segment
 from bridged.sync.desk import Desk
 from bridged.sync.store import Run
 
@@ -79,7 +80,7 @@ async def _whole_list(client: StripeClient, nested: Json, *, foreground: bool) -
     path, _, query = str(nested.get("url") or "").partition("?")
     if not path.startswith("/v1/"):
         raise AnswerUnreadable("A nested list does not say where it goes on.", hint="Please report it.")
-    filters = dict(pair.partition("=")[::2] for pair in query.split("&") if pair)
+    filters: dict[str, Param] = dict(parse_qsl(query))
     items: list[Any] = []
     cursor: str | None = None
     while True:
@@ -90,7 +91,7 @@ async def _whole_list(client: StripeClient, nested: Json, *, foreground: bool) -
             return items
 
 
-async def apply(desk: Desk, run: Run, kind: Kind, object_id: str, found: Found) -> tuple[mirror.Written, int]:
+async def apply(desk: Desk, run: Run | None, kind: Kind, object_id: str, found: Found) -> tuple[mirror.Written, int]:
     """Stores what a read found; the second number counts tombstones set."""
     now = clock.now()
     async with desk.writing(run) as conn:
@@ -98,32 +99,40 @@ async def apply(desk: Desk, run: Run, kind: Kind, object_id: str, found: Found) 
             gone = await mirror.bury(conn, kind, desk.scope, object_id, found.held, now)
             return mirror.Written(), int(gone)
         before = await mirror.get(conn, kind, desk.scope, object_id)
-        written = await mirror.put(conn, kind, desk.scope, found.data, found.held, now)
+        row_id = object_id if kind.reach is Reach.SINGLE else None
+        written = await mirror.put(conn, kind, desk.scope, found.data, found.held, now, row_id=row_id)
         died = found.data.get("deleted") is True and before is not None and not before.deleted
         return written, int(died)
 
 
 @dataclass(slots=True)
 class Refreshed:
-    """What re-reading changed, and the first error per object that could not be read."""
+    """What re-reading changed, and why objects could not be read, by id."""
 
-    written: mirror.Written = mirror.Written()
+    written: mirror.Written = field(default_factory=mirror.Written)
     deleted: int = 0
-    errors: dict[str, StripeError] | None = None
+    errors: dict[str, StripeError] = field(default_factory=dict[str, StripeError])
+
+    def add(self, other: Refreshed) -> None:
+        """Takes another's results in."""
+        self.written += other.written
+        self.deleted += other.deleted
+        self.errors.update(other.errors)
 
 
-async def refresh(desk: Desk, run: Run, kind: Kind, ids: Iterable[str]) -> Refreshed:
+async def refresh(
+    desk: Desk, run: Run | None, kind: Kind, ids: Iterable[str], *, foreground: bool = False
+) -> Refreshed:
     """Reads objects again, several at once, and stores them. An object that cannot be read stays as it is."""
-    total = Refreshed(errors={})
+    total = Refreshed()
     queue = list(dict.fromkeys(ids))[::-1]
 
     async def worker() -> None:
         while queue:
             object_id = queue.pop()
             try:
-                found = await read(desk.client, kind, object_id)
+                found = await read(desk.client, kind, object_id, foreground=foreground)
             except StripeError as error:
-                assert total.errors is not None
                 total.errors[object_id] = error
                 continue
             written, deleted = await apply(desk, run, kind, object_id, found)
@@ -138,28 +147,20 @@ async def refresh(desk: Desk, run: Run, kind: Kind, ids: Iterable[str]) -> Refre
 
 async def settle(desk: Desk, run: Run, kind: Kind) -> Refreshed:
     """Reads what is in doubt until nothing is, or reading no longer helps. Raises nothing for single objects."""
-    total = Refreshed(errors={})
+    total = Refreshed()
     for turn in range(_SETTLE_ROUNDS):
         async with desk.reading() as conn:
             ids = await mirror.dirty(conn, kind, desk.scope)
-        ids = [each for each in ids if each not in (total.errors or {})]
+        ids = [each for each in ids if each not in total.errors]
         if not ids:
             return total
         if turn:
             # A state read within the uncertainty of Stripe's clock cannot be told from the one before: let it pass.
             await asyncio.sleep(_uncertainty(desk.client))
-        done = await refresh(desk, run, kind, ids)
-        total.written += done.written
-        total.deleted += done.deleted
-        total.errors = {**(total.errors or {}), **(done.errors or {})}
+        total.add(await refresh(desk, run, kind, ids))
     return total
 
 
 def _uncertainty(client: StripeClient) -> float:
     instant = client.instant()
     return min(5.0, max(0.05, instant.known_until - instant.as_of))
-
-
-async def confirm_gone(desk: Desk, run: Run, kind: Kind, ids: Sequence[str]) -> Refreshed:
-    """Retrieves what a complete listing no longer had: gone objects get a tombstone, others their present state."""
-    return await refresh(desk, run, kind, ids)

@@ -96,9 +96,10 @@ async def begin_run(
     """A new run; what an earlier one left behind is abandoned."""
     await conn.execute(
         "update bridged.runs set state = 'failed', error = 'abandoned', finished_at = %s "
-        "where connection_id = %s and state = 'running'",
+        "where connection_id = %s and state in ('running', 'interrupted')",
         (now, scope.connection_id),
     )
+    await conn.execute("delete from bridged.windows where connection_id = %s", (scope.connection_id,))
     cursor = await conn.execute(
         "insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at) "
         f"values (%s, %s, 'running', %s, %s, %s, %s, %s) returning {_RUN}",
@@ -117,7 +118,8 @@ def _run(row: dict[str, Any]) -> Run:
 async def adopt_run(conn: Conn, scope: Scope, run: Run, holder: str) -> None:
     """Takes over a run that a process left unfinished; from here on that process can commit nothing of it."""
     await conn.execute(
-        "update bridged.runs set holder = %s where connection_id = %s and id = %s",
+        "update bridged.runs set holder = %s, state = 'running', finished_at = null "
+        "where connection_id = %s and id = %s",
         (holder, scope.connection_id, run.id),
     )
 
@@ -146,15 +148,16 @@ async def end_run(
     error: str | None,
     now: datetime,
 ) -> None:
-    """Closes a run and forgets its windows: what they proved is in the claims."""
+    """Closes a run. Its windows are forgotten, since claims say what they proved; an `interrupted` run keeps them."""
     await conn.execute(
         "update bridged.runs set state = %s, requests = %s, rate_limited = %s, error = %s, finished_at = %s "
         "where connection_id = %s and id = %s",
         (state, requests, rate_limited, error, now, scope.connection_id, run.id),
     )
-    await conn.execute(
-        "delete from bridged.windows where connection_id = %s and run_id = %s", (scope.connection_id, run.id)
-    )
+    if state != "interrupted":
+        await conn.execute(
+            "delete from bridged.windows where connection_id = %s and run_id = %s", (scope.connection_id, run.id)
+        )
 
 
 async def windows(conn: Conn, scope: Scope, run: Run) -> list[Window]:

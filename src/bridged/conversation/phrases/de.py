@@ -15,6 +15,8 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Stand: {moment}.",
     "unknown": "Einen Teil Ihrer Abrechnung kann ich nicht sicher lesen, deshalb kann ich dazu nichts sagen; ein "
     "Mensch wird es prüfen.",
+    "not_understood": "Ich kann Ihnen sagen, wann Ihre nächste Zahlung fällig ist und wie hoch sie ist. "
+    "Möchten Sie das wissen?",
     "refusal": "In diesem Chat kann ich noch keine Zahlungsdaten zeigen. Bitte teilen Sie uns mit, wer Sie sind; "
     "sobald das bestätigt ist, sehe ich nach.",
     "nothing_due": "Sie haben keine offene Rechnung und keine anstehende Zahlung.",
@@ -23,8 +25,8 @@ PHRASES: Mapping[str, str] = {
     "invoice_due": "Ihre offene Rechnung ist {on} fällig[: {amount}].",
     "invoice_overdue": "Ihre Rechnung ist seit {date} überfällig[: {amount}].",
     "invoice_undated": "Sie haben eine offene Rechnung ohne Fälligkeitsdatum[: {amount}].",
-    "invoice_retry": "Ihre letzte Zahlung[ über {amount}] ist fehlgeschlagen. Der nächste automatische Versuch "
-    "erfolgt {on}; bitte sorgen Sie dafür, dass Ihre Zahlungsmethode bis dahin funktioniert.",
+    "invoice_retry": "Eine Zahlung[ über {amount}] ist fehlgeschlagen. Der nächste automatische Versuch erfolgt {on}; "
+    "bitte sorgen Sie dafür, dass Ihre Zahlungsmethode bis dahin funktioniert.",
     "invoice_attempt": "Ihre offene Rechnung wird {on} automatisch abgebucht[: {amount}].",
     "invoice_attempt_now": "Die automatische Zahlung[ über {amount}], geplant für {date}, sollte gerade laufen.",
     "invoice_charging": "Ihre neue Rechnung[ über {amount}] wird in Kürze automatisch abgebucht.",

@@ -14,6 +14,7 @@ PHRASES: Mapping[str, str] = {
     "further": "Further items not listed here: {count}.",
     "as_of": "As known on {moment}.",
     "unknown": "Part of your billing I can't read with certainty, so I can't tell; a person will check it.",
+    "not_understood": "I can tell you when your next payment is due and how much it is. Would you like to know that?",
     "refusal": "I can't show payment details in this chat yet. Please tell us who you are, and once that is confirmed "
     "I'll look it up.",
     "nothing_due": "You have no open invoice and no upcoming payment.",
@@ -22,8 +23,8 @@ PHRASES: Mapping[str, str] = {
     "invoice_due": "Your open invoice is due {on}[: {amount}].",
     "invoice_overdue": "Your invoice has been overdue since {date}[: {amount}].",
     "invoice_undated": "You have an open invoice without a due date[: {amount}].",
-    "invoice_retry": "Your last payment[ of {amount}] did not go through. It will be tried again automatically {on}; "
-    "please make sure that your payment method works by then.",
+    "invoice_retry": "A payment[ of {amount}] did not go through. It will be tried again automatically {on}; please "
+    "make sure that your payment method works by then.",
     "invoice_attempt": "Your open invoice will be charged automatically {on}[: {amount}].",
     "invoice_attempt_now": "The automatic payment[ of {amount}] planned for {date} should be under way.",
     "invoice_charging": "Your new invoice[ of {amount}] will be charged automatically shortly.",

@@ -15,6 +15,7 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Datos del {moment}.",
     "unknown": "Hay una parte de tu facturación que no puedo leer con seguridad, así que no puedo decírtelo; una "
     "persona lo revisará.",
+    "not_understood": "Puedo decirle cuándo vence su próximo pago y de cuánto es. ¿Quiere saberlo?",
     "refusal": "Todavía no puedo mostrar datos de pago en este chat. Dinos quién eres y, cuando esté confirmado, lo "
     "consultaré.",
     "nothing_due": "No tienes facturas pendientes ni próximos pagos.",
@@ -23,8 +24,8 @@ PHRASES: Mapping[str, str] = {
     "invoice_due": "Tu factura pendiente vence {on}[: {amount}].",
     "invoice_overdue": "Tu factura está vencida desde {on}[: {amount}].",
     "invoice_undated": "Tienes una factura pendiente sin fecha de vencimiento[: {amount}].",
-    "invoice_retry": "Tu último pago[ de {amount}] no se pudo cobrar. Se volverá a intentar automáticamente {on}; "
-    "asegúrate de que tu método de pago funcione para entonces.",
+    "invoice_retry": "Un pago[ de {amount}] no se pudo cobrar. Se volverá a intentar automáticamente {on}; asegúrate "
+    "de que tu método de pago funcione para entonces.",
     "invoice_attempt": "Tu factura pendiente se cobrará automáticamente {on}[: {amount}].",
     "invoice_attempt_now": "El cobro automático[ de {amount}] previsto para {on} debería estar en curso.",
     "invoice_charging": "Tu nueva factura[ de {amount}] se cobrará automáticamente en breve.",

@@ -15,6 +15,8 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Situation au {moment}.",
     "unknown": "Une partie de votre facturation n'est pas lisible avec certitude, je ne peux donc pas répondre ; une "
     "personne va vérifier.",
+    "not_understood": "Je peux vous dire quand votre prochain paiement est dû et quel en est le montant. "
+    "Souhaitez-vous le savoir ?",
     "refusal": "Je ne peux pas encore afficher de données de paiement dans cette conversation. Dites-nous qui vous "
     "êtes ; une fois votre identité confirmée, je regarderai.",
     "nothing_due": "Vous n'avez ni facture ouverte ni paiement à venir.",
@@ -23,8 +25,8 @@ PHRASES: Mapping[str, str] = {
     "invoice_due": "Votre facture ouverte est à régler {on}[ : {amount}].",
     "invoice_overdue": "Votre facture est en retard depuis {on}[ : {amount}].",
     "invoice_undated": "Vous avez une facture ouverte sans date d'échéance[ : {amount}].",
-    "invoice_retry": "Votre dernier paiement[ de {amount}] n'a pas abouti. Une nouvelle tentative automatique aura "
-    "lieu {on} ; assurez-vous que votre moyen de paiement fonctionne d'ici là.",
+    "invoice_retry": "Un paiement[ de {amount}] n'a pas abouti. Une nouvelle tentative automatique aura lieu {on} ; "
+    "assurez-vous que votre moyen de paiement fonctionne d'ici là.",
     "invoice_attempt": "Votre facture ouverte sera prélevée automatiquement {on}[ : {amount}].",
     "invoice_attempt_now": "Le prélèvement automatique[ de {amount}] prévu {on} devrait être en cours.",
     "invoice_charging": "Votre nouvelle facture[ de {amount}] sera prélevée automatiquement sous peu.",

@@ -15,6 +15,7 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Dados de {moment}.",
     "unknown": "Há uma parte da sua cobrança que não consigo ler com certeza, por isso não posso informar; uma pessoa "
     "vai verificar.",
+    "not_understood": "Posso dizer quando vence o seu próximo pagamento e qual é o valor. Quer saber?",
     "refusal": "Ainda não posso mostrar dados de pagamento nesta conversa. Diga-nos quem você é e, quando isso for "
     "confirmado, eu consulto.",
     "nothing_due": "Você não tem faturas em aberto nem próximos pagamentos.",
@@ -23,8 +24,8 @@ PHRASES: Mapping[str, str] = {
     "invoice_due": "Sua fatura em aberto vence {on}[: {amount}].",
     "invoice_overdue": "Sua fatura está vencida desde {date}[: {amount}].",
     "invoice_undated": "Você tem uma fatura em aberto sem data de vencimento[: {amount}].",
-    "invoice_retry": "Seu último pagamento[ de {amount}] não foi concluído. Haverá uma nova tentativa automática "
-    "{on}; verifique se sua forma de pagamento estará funcionando até lá.",
+    "invoice_retry": "Um pagamento[ de {amount}] não foi concluído. Haverá uma nova tentativa automática {on}; "
+    "verifique se sua forma de pagamento estará funcionando até lá.",
     "invoice_attempt": "Sua fatura em aberto será cobrada automaticamente {on}[: {amount}].",
     "invoice_attempt_now": "A cobrança automática[ de {amount}] prevista para {date} deve estar em andamento.",
     "invoice_charging": "Sua nova fatura[ de {amount}] será cobrada automaticamente em breve.",

@@ -1,4 +1,4 @@
-"""What is sold and how it is priced: products, prices and their older face the plans, coupons, promotion codes, tax rates."""
+"""What is sold and how it is priced: products, prices (also as plans), coupons, promotion codes, tax rates."""
 
 from __future__ import annotations
 

@@ -218,7 +218,7 @@ def invoice_item(account: Account, customer_id: str, amount: int, currency: str,
 
 
 def invoice_payment(account: Account, invoice: Obj, amount: int, payment: Obj, **fields: Any) -> Obj:
-    """`payment` is {"type": "payment_intent", "payment_intent": id}, the only tie between an invoice and its payment."""
+    """`payment` is {"type": "payment_intent", "payment_intent": id}, the only tie of an invoice to its payment."""
     return {
         **born(account, "inpay"),
         "object": "invoice_payment",

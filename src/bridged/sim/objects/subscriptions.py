@@ -172,7 +172,7 @@ def subscription(account: Account, customer_id: str, currency: str, **fields: An
 
 
 def phase(currency: str, start: int, end: int, items: list[tuple[Obj, int | None]], **fields: Any) -> Obj:
-    entries = [
+    entries: list[Obj] = [
         {
             "billing_thresholds": None,
             "discounts": [],

@@ -1,0 +1,52 @@
+# `make demo` and `make test` do all set-up themselves. Everything is installed inside this folder.
+MAKEFLAGS += --no-print-directory
+WORKERS ?= 2
+ARGS ?=
+BIN := .venv/bin
+
+.DEFAULT_GOAL := help
+.PHONY: help install ready fmt check test browser bench soak docs demo lock
+
+help: ## list the targets
+	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
+
+install: ## everything, with the tools to check and test; the command is then .venv/bin/bridged
+	@scripts/install dev
+
+ready:
+	@scripts/install run
+
+demo: ready ## the whole product at work on a simulated account (ARGS=--once: exit when done)
+	@$(BIN)/bridged demo $(ARGS)
+
+fmt: install ## format, and mend what can be mended
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format --quiet .
+
+check: install ## lint, format, types, import law, architecture
+	$(BIN)/ruff check --quiet .
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/basedpyright
+	$(BIN)/lint-imports --no-logo
+	$(BIN)/pytest -q tests/unit/test_house.py
+
+test: install ## everything that must hold (WORKERS=2 processes)
+	$(BIN)/pytest -q -n $(WORKERS) $(ARGS)
+
+browser: install ## the pages in a real browser
+	@ls tests/browser/test_*.py >/dev/null 2>&1 || { echo "There are no browser tests yet." >&2; exit 1; }
+	$(BIN)/pytest -q tests/browser $(ARGS)
+
+bench: install ## measurements
+	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }
+	$(BIN)/pytest -q -o python_files='bench_*.py' tests/bench $(ARGS)
+
+soak: install ## long simulations
+	@ls tests/simulation/soak_*.py >/dev/null 2>&1 || { echo "There are no soak tests yet." >&2; exit 1; }
+	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
+
+docs: install ## generate docs/reference/cli.md from the commands
+	$(BIN)/python scripts/reference.py
+
+lock: install ## resolve the dependencies of pyproject.toml anew
+	scripts/lock

@@ -1,0 +1,88 @@
+"""Commands about the database itself."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import cyclopts
+
+from bridged.core import db, settings
+from bridged.core import migrate as migrations
+from bridged.core.embedded import BINARIES, Embedded
+from bridged.core.errors import UsageError
+from bridged.core.settings import Settings
+
+cli = cyclopts.App(name="db", help="The database: its address, a shell, stopping the embedded server.")
+
+
+@cli.command
+def url() -> int:
+    """Print the database's URL. The embedded server then keeps running until `bridged db stop`."""
+    given = settings.read()
+    embedded = _embedded(given)
+    if embedded is not None:
+        embedded.arrive()
+        embedded.keep()
+    print(_ready_url(given, embedded))  # noqa: T201 - this is the command's output
+    if embedded is not None:
+        embedded.leave()
+    return 0
+
+
+@cli.command
+def shell() -> int:
+    """Open psql on the database, with the owner's rights."""
+    given = settings.read()
+    embedded = _embedded(given)
+    psql = str(BINARIES / "psql") if embedded else shutil.which("psql")
+    if psql is None:
+        raise UsageError(
+            "psql is not installed.", hint="Install PostgreSQL's client, or use the URL from the settings."
+        )
+    if embedded is None:
+        os.execv(psql, [psql, _ready_url(given, None)])  # noqa: S606 - psql takes this process over
+    embedded.arrive()
+    try:
+        return subprocess.run([psql, _ready_url(given, embedded)], check=False).returncode  # noqa: S603 - no shell
+    finally:
+        embedded.leave()
+
+
+@cli.command
+def stop() -> int:
+    """Stop the embedded server, whoever uses it."""
+    embedded = _embedded(settings.read())
+    if embedded is None:
+        raise UsageError("The database is not the embedded one.", hint="Stop it where it runs.")
+    print("stopped" if embedded.stop() else "it was not running")  # noqa: T201 - this is the command's output
+    return 0
+
+
+def migrate(given: Settings, *, check: bool) -> int:
+    """Applies what is pending, or says what would be. Exit code 1 if `check` finds something."""
+    embedded = _embedded(given)
+    if embedded is not None:
+        embedded.arrive()
+    try:
+        address = db.owner_url(given, embedded)
+        found = (
+            migrations.check(address) if check else migrations.migrate(address, create_database=embedded is not None)
+        )
+    finally:
+        if embedded is not None:
+            embedded.leave()
+    for each in found:
+        print(f"{'pending' if check else 'applied'} {each.number:04} {each.name}")  # noqa: T201 - the command's output
+    return 1 if check and found else 0
+
+
+def _embedded(given: Settings) -> Embedded | None:
+    return None if given.database_url else Embedded(given.home)
+
+
+def _ready_url(given: Settings, embedded: Embedded | None) -> str:
+    address = db.owner_url(given, embedded)
+    migrations.migrate(address, create_database=embedded is not None)
+    return address

@@ -1,0 +1,153 @@
+"""`bridged demo`: the product at work on a simulated Stripe account, in words a marketer understands."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import signal
+import tempfile
+from collections.abc import AsyncGenerator, Sequence
+from pathlib import Path
+from typing import Any
+
+import uvicorn
+from starlette.applications import Starlette
+
+from bridged import app as root
+from bridged.cli.output import document, say
+from bridged.cli.progress import progress_of
+from bridged.core import clock
+from bridged.core.errors import UsageError
+from bridged.core.settings import Settings
+from bridged.sim import server as simulator
+from bridged.sim import world as worlds
+from bridged.web.app import Question, create
+
+_SEED = 7
+_SIZES = ("tiny", "small", "medium")
+_SHOWN: tuple[tuple[str, str], ...] = (
+    ("active-card", "When is my next payment due?"),
+    ("past-due-retrying", "When is my next payment due, and how much is it?"),
+    ("open-invoice-overdue", "when do i have to pay"),
+    ("trialing-card", "¿Cuándo es mi próximo pago?"),
+    ("cancel-at-period-end", "Wann ist meine nächste Zahlung fällig?"),
+    ("several-subscriptions", "how much is my next payment?"),
+    ("no-subscription", "Quand est mon prochain paiement ?"),
+)
+"""Situations of the simulated customers the demonstration lets ask, and their words."""
+
+
+async def run(given: Settings, *, once: bool, size: str) -> int:
+    """Simulates a merchant, mirrors it, answers its customers, and leaves the status page running unless `once`."""
+    if size not in _SIZES:
+        raise UsageError(f"--size {size} is not a size of the demonstration.", hint=f"One of {', '.join(_SIZES)}.")
+    with tempfile.TemporaryDirectory(prefix="bridged-demo-", ignore_cleanup_errors=True) as folder:
+        world = worlds.build(seed=_SEED, size=size, now=int(clock.unix()))
+        async with simulator.running(world, seed=_SEED) as stripe:
+            home = dataclasses.replace(
+                given, home=Path(folder), database_url=None, master_key=None, stripe_api_base=stripe.url
+            )
+            async with root.opened(home) as app:
+                complete, asked = await _show(app, stripe)
+                if not once and complete:
+                    await _leave_running(app, asked, folder)
+    return 0 if complete else 1
+
+
+async def _show(app: root.App, stripe: simulator.Simulator) -> tuple[bool, tuple[Question, ...]]:
+    say("1. A Stripe account, simulated on this machine. Nothing leaves it.")
+    connected = await root.connect(app, stripe.key(), None)
+    connection = connected.connection
+    say(f"2. Connected {connection.name} ({connection.account_id}); the key is stored encrypted.")
+    begun = clock.monotonic()
+    with progress_of(connection.name) as progress:
+        report = await root.sync(app, connection, pace=1.0, watch=progress.show)
+    stored = sum(each.stored for each in report.kinds)
+    rate = f"{report.requests} requests, {report.rate_limited} refused for their rate"
+    say(f"3. Mirrored {stored:,} objects in {clock.monotonic() - begun:.1f} s ({rate}).")
+    if not report.complete:
+        say("   The mirror is NOT complete; `bridged sync` names what is missing.")
+        return False, ()
+    found = await root.status(app, connection)
+    counts = {each.kind.name: each.objects for each in found.kinds}
+    shown = ("customers", "subscriptions", "invoices", "payment_intents", "charges")
+    say("   " + ", ".join(f"{counts[name]:,} {name.replace('_', ' ')}" for name in shown) + ", and what hangs on them.")
+    say("4. Customers ask; each answer comes from that customer's own data:\n")
+    asked = [await _ask(app, connection, stripe.world.cast, *each) for each in _SHOWN]
+    for each in asked:
+        say(f"   {each.name} ({each.situation}): {each.question}")
+        say("".join(f"     {line}\n" for line in each.answer.splitlines()))
+    return True, tuple(asked)
+
+
+async def _ask(
+    app: root.App, connection: Any, cast: Sequence[dict[str, Any]], situation: str, question: str
+) -> Question:
+    member = next(each for each in cast if each["situation"] == situation)
+    reply = await root.ask(app, connection, member["customer"], question)
+    return Question(member["name"], situation.replace("-", " "), question, reply.answer.text)
+
+
+async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str) -> None:
+    async with _serving(create(app, asked), "127.0.0.1", 0) as address:
+        say(f"5. The status page: {address}  (Ctrl-C ends the demonstration)")
+        say(f"   The data, in another terminal: BRIDGED_HOME={folder} .venv/bin/bridged db shell")
+        await _until_stopped()
+
+
+async def serve(given: Settings, *, host: str, port: int) -> int:
+    """Serves the status page until stopped."""
+    async with root.opened(given) as app, _serving(create(app), host, port) as address:
+        say(f"Serving {address}")
+        await _until_stopped()
+    return 0
+
+
+async def serve_simulator(*, port: int, seed: int, size: str) -> int:
+    """Serves a simulated account until stopped; its address and keys go to stdout."""
+    if size not in _SIZES and not size.isdigit():
+        raise UsageError(f"--size {size} is not a size.", hint=f"One of {', '.join(_SIZES)}, or a number of customers.")
+    world = worlds.build(seed=seed, size=int(size) if size.isdigit() else size, now=int(clock.unix()))
+    async with simulator.running(world, seed=seed, port=port) as stripe:
+        accounts = [
+            {"id": account.id, "livemode": account.livemode, "key": stripe.key(account.id, livemode=account.livemode)}
+            for account in world.accounts.values()
+        ]
+        document({"url": stripe.url, "accounts": accounts})
+        await _until_stopped()
+    return 0
+
+
+class _Server(uvicorn.Server):
+    """Leaves signals to us: one Ctrl-C ends everything in order."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+@contextlib.asynccontextmanager
+async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
+    """Serves while the body runs. Raises UsageError when the port is taken."""
+    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"))
+    server.config.load()
+    server.lifespan = server.config.lifespan_class(server.config)
+    try:
+        listening = server.config.bind_socket()
+    except SystemExit:
+        raise UsageError(f"Port {port} of {host} cannot be used.", hint="Choose another --port.") from None
+    task = asyncio.create_task(server.serve(sockets=[listening]))
+    try:
+        yield f"http://{host}:{listening.getsockname()[1]}/"
+    finally:
+        server.should_exit = True
+        await task
+
+
+async def _until_stopped() -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    await stop.wait()

@@ -1,0 +1,259 @@
+"""What the commands print: one JSON document, or words and tables for a person."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from bridged import app as root
+from bridged.accounts import Connection
+from bridged.conversation.facts import Item
+from bridged.conversation.run import Reply
+from bridged.core.errors import BridgedError
+from bridged.sync.run import KindReport, Report
+
+
+def say(text: str) -> None:
+    """A line for a person, on stderr."""
+    print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
+
+
+def document(value: Any) -> None:
+    """One JSON document on stdout."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+    sys.stdout.flush()
+
+
+def show_error(error: BridgedError, *, json: bool) -> None:
+    """The one shape of errors; a person gets a sentence and what to do."""
+    if json:
+        document({"error": error.as_json()})
+    say(f"Error: {error.message}")
+    if error.hint:
+        say(f"  {error.hint}")
+
+
+def show_connected(connected: root.Connected, *, json: bool) -> None:
+    """What `connect` found out."""
+    connection = connected.connection
+    if json:
+        document(
+            {
+                "connection": connection.id,
+                "name": connection.name,
+                "account": connection.account_id,
+                "account_name": connection.account_name,
+                "mode": connection.mode,
+                "livemode": connection.livemode,
+                "key": {"kind": connection.key_kind, "fingerprint": connection.key_fingerprint},
+                "new": connected.new,
+                "objects": [each.as_json() for each in connected.matrix],
+                "warnings": [
+                    {"code": each.code, "message": each.message, "hint": each.hint} for each in connected.warnings
+                ],
+                "restricted_key": {"link": connected.link, "permissions": list(connected.permissions)},
+            }
+        )
+        return
+    account = f" ({connection.account_id})" if connection.account_id else ""
+    verb = "Connected" if connected.new else "Connected again, with this key,"
+    print(f"{verb} {connection.name}{account}, {connection.mode} mode.")  # noqa: T201 - the command's output
+    _console().print(_matrix(connected))
+    for each in connected.warnings:
+        say(f"Note: {each.message} {each.hint}")
+    if connection.key_kind == "secret":
+        say(f"A restricted key with all it needs: {connected.link}")
+    say("Next: bridged sync")
+
+
+def _matrix(connected: root.Connected) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for heading in ("Data object", "May read", "Permission to tick"):
+        table.add_column(heading)
+    for each in connected.matrix:
+        needed = "" if each.allowed else " or ".join(each.permissions or (each.permission,))
+        table.add_row(each.name, "yes" if each.allowed else "no", needed)
+    return table
+
+
+def report_json(connection: Connection, report: Report) -> dict[str, Any]:
+    """The document of `sync --json`."""
+    totals = {
+        "requests": report.requests,
+        "rate_limited": report.rate_limited,
+        "seconds": report.seconds,
+        "complete": report.complete,
+    }
+    return {
+        "connection": connection.id,
+        "account": connection.account_id,
+        "mode": connection.mode,
+        "objects": {each.kind: _kind_json(each) for each in report.kinds},
+        "totals": totals,
+        **totals,
+        "resumed": report.resumed,
+        "events": report.events,
+    }
+
+
+def _kind_json(each: KindReport) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "complete": each.complete,
+        "stored": each.stored,
+        "changed": each.changed,
+        "deleted": each.deleted,
+        "requests": each.requests,
+        "seconds": each.seconds,
+    }
+    if each.error is not None:
+        found["error"] = {**each.error.as_json(), "permissions": list(each.needed)}
+    return found
+
+
+def show_report(connection: Connection, report: Report, *, json: bool) -> None:
+    """What a sync did; every kind that is not complete is named with its reason."""
+    if json:
+        document(report_json(connection, report))
+    else:
+        table = _table("Data object", "Stored", "Changed", "Deleted", "Requests", "Seconds", "Complete")
+        for each in report.kinds:
+            done = "yes" if each.complete else "NO"
+            numbers = (each.stored, each.changed, each.deleted, each.requests)
+            table.add_row(each.title, *(f"{number:,}" for number in numbers), f"{each.seconds:.1f}", done)
+        _console().print(table)
+    for each in report.kinds:
+        if each.error is not None:
+            say(f"{each.title}: {each.error.message}")
+            if each.needed:
+                say(f"  Tick this permission on the key: {' or '.join(each.needed)}")
+            elif each.error.hint:
+                say(f"  {each.error.hint}")
+        elif not each.complete:
+            say(f"{each.title}: some objects are still in doubt; the next sync reads them again.")
+    done = "Complete" if report.complete else "Incomplete"
+    rate = f"{report.requests:,} requests, {report.rate_limited} refused for their rate"
+    say(f"{done} in {report.seconds:.1f} s: {rate}.")
+
+
+def show_status(found: Sequence[root.Status], *, json: bool) -> None:
+    """The mirror at a glance."""
+    if json:
+        document({"connections": [_status_json(each) for each in found]})
+        return
+    if not found:
+        say("No Stripe account is connected yet. Run `bridged connect`.")
+    for each in found:
+        connection = each.connection
+        print(f"{connection.name} ({connection.account_id or 'account unknown'}, {connection.mode} mode)")  # noqa: T201
+        table = _table("Data object", "Objects", "Deleted", "In doubt", "Complete", "As of")
+        for kind in each.kinds:
+            claim = kind.claim
+            as_of = _moment(claim.complete_as_of) if claim and claim.complete_as_of else "never"
+            state = "yes" if claim and claim.complete else f"no: {claim.error}" if claim and claim.error else "no"
+            numbers = (kind.objects, kind.deleted, kind.dirty)
+            table.add_row(kind.kind.title, *(f"{number:,}" for number in numbers), state, as_of)
+        _console().print(table)
+
+
+def _status_json(each: root.Status) -> dict[str, Any]:
+    run = each.run
+    return {
+        "connection": each.connection.id,
+        "name": each.connection.name,
+        "account": each.connection.account_id,
+        "mode": each.connection.mode,
+        "complete": each.complete,
+        "last_run": None
+        if run is None
+        else {
+            "state": run.state,
+            "started_at": run.started_at,
+            "finished_at": run.finished_at,
+            "requests": run.requests,
+            "rate_limited": run.rate_limited,
+            "error": run.error,
+        },
+        "objects": {kind.kind.name: _kind_status_json(kind) for kind in each.kinds},
+    }
+
+
+def _kind_status_json(kind: root.KindStatus) -> dict[str, Any]:
+    claim = kind.claim
+    return {
+        "objects": kind.objects,
+        "deleted": kind.deleted,
+        "dirty": kind.dirty,
+        "complete": claim is not None and claim.complete and kind.dirty == 0,
+        "complete_as_of": claim.complete_as_of if claim else None,
+        "error": {"code": claim.error_code, "message": claim.error, "permissions": list(claim.needed)}
+        if claim and claim.error
+        else None,
+    }
+
+
+def show_answer(reply: Reply, *, json: bool) -> None:
+    """The answer, and what it rests on."""
+    answer = reply.answer
+    if json:
+        document(
+            {
+                "answer": answer.text,
+                "intent": answer.intent,
+                "answered": reply.answered,
+                "facts": [
+                    {"object_id": fact.object_id, "field": fact.field, "value": fact.value, "as_of": _iso(fact.as_of)}
+                    for fact in answer.facts
+                ],
+                "items": [_item_json(item) for item in answer.items],
+                "as_of": _iso(answer.as_of),
+                "engine": reply.engine,
+                "language": answer.language,
+                "locale": answer.locale,
+                "timezone": answer.zone,
+                "handoff": answer.handoff,
+            }
+        )
+    else:
+        print(answer.text)  # noqa: T201 - the command's output
+        if answer.as_of is not None:
+            say(f"(as of {_iso(answer.as_of)}, from {len({fact.object_id for fact in answer.facts})} Stripe objects)")
+    if reply.trouble is not None:
+        say(f"Note: answered from the mirror as it is. {reply.trouble.message}")
+
+
+def _item_json(item: Item) -> dict[str, Any]:
+    return {
+        "kind": item.kind,
+        "at": _iso(item.when),
+        "amount": item.money.amount if item.money else None,
+        "currency": item.money.currency if item.money else None,
+        "certainty": item.certainty,
+        "sources": list(item.sources),
+        "url": item.url,
+    }
+
+
+def _iso(second: int | None) -> str | None:
+    return None if second is None else datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
+
+
+def _moment(at: datetime) -> str:
+    return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _table(first: str, *others: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    table.add_column(first)
+    for heading in others:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _console() -> Console:
+    return Console(file=sys.stdout, width=None if sys.stdout.isatty() else 120)

@@ -1,0 +1,110 @@
+"""Making one customer's rows fresh while someone waits: the few reads an answer needs, before all background work."""
+
+from __future__ import annotations
+
+import asyncio
+import uuid
+from collections.abc import Coroutine, Iterable
+from datetime import UTC, datetime
+from typing import Any, cast
+
+import orjson
+
+from bridged.core import clock
+from bridged.core.errors import KeyInvalid, PermissionMissing, RequestRefused, StripeError
+from bridged.core.types import Held, Json
+from bridged.mirror import store as mirror
+from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, Kind
+from bridged.stripe.operations import Param
+from bridged.sync.desk import Desk
+from bridged.sync.refresh import apply, read, refresh
+
+_OBJECTS = {
+    "customer": "customers",
+    "subscription": "subscriptions",
+    "schedule": "subscription_schedules",
+    "payment_intent": "payment_intents",
+}
+"""Needs that are one object, by the kind that holds it."""
+
+
+async def freshen_customer(desk: Desk, customer_id: str) -> None:
+    """Reads the customer and everything that may be owed: subscriptions, open and draft invoices, schedules, intents.
+
+    Raises StripeError; what could be read before is stored.
+    """
+    since = desk.client.instant()
+    await _together(
+        _object(desk, BY_NAME["customers"], customer_id),
+        _list(desk, BY_NAME["subscriptions"], {"customer": customer_id, "status": "all"}),
+        _list(desk, BY_NAME["invoices"], {"customer": customer_id, "status": "open"}),
+        _list(desk, BY_NAME["invoices"], {"customer": customer_id, "status": "draft"}),
+        _list(desk, BY_NAME["subscription_schedules"], {"customer": customer_id}),
+        _list(desk, BY_NAME["payment_intents"], {"customer": customer_id}),
+    )
+    # An invoice that is open here and in neither list has been paid, voided or deleted meanwhile.
+    async with desk.reading() as conn:
+        moment = datetime.fromtimestamp(since.as_of, UTC)
+        left = await mirror.held_since(conn, BY_NAME["invoices"], desk.scope, customer_id, moment)
+    await refresh(desk, None, BY_NAME["invoices"], left, foreground=True)
+
+
+async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str, str]]) -> None:
+    """Reads what `conversation.answers.needs` asked for, as (kind of need, id). Raises KeyInvalid, StripeError."""
+    await _together(*(_need(desk, customer_id, kind, object_id) for kind, object_id in needs))
+
+
+def _need(desk: Desk, customer_id: str, need: str, object_id: str) -> Coroutine[Any, Any, None]:
+    if need in _OBJECTS:
+        return _object(desk, BY_NAME[_OBJECTS[need]], object_id)
+    if need == "invoice_payments":
+        return _list(desk, BY_NAME["invoice_payments"], {"invoice": object_id})
+    return _preview(desk, customer_id, "schedule" if need == "schedule_preview" else "subscription", object_id)
+
+
+async def _together(*reads: Coroutine[Any, Any, None]) -> None:
+    """All reads, each as far as it gets; then the first failure is raised."""
+    outcomes = await asyncio.gather(*reads, return_exceptions=True)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException) and not isinstance(outcome, PermissionMissing):
+            raise outcome
+
+
+async def _object(desk: Desk, kind: Kind, object_id: str) -> None:
+    await apply(desk, None, kind, object_id, await read(desk.client, kind, object_id, foreground=True))
+
+
+async def _list(desk: Desk, kind: Kind, filters: dict[str, str]) -> None:
+    cursor: str | None = None
+    while True:
+        query: dict[str, Param] = {**filters, "limit": 100, "starting_after": cursor}
+        page = await desk.client.page(kind.path, query, foreground=True)
+        async with desk.writing(None) as conn:
+            await mirror.put_page(conn, kind, desk.scope, page.answer.body, page.answer.held, clock.now())
+        cursor = page.head.cursor
+        if cursor is None:
+            return
+
+
+async def _preview(desk: Desk, customer_id: str, owner: str, object_id: str) -> None:
+    """Asks what would be billed next. A refusal is an answer too (nothing further, or not allowed) and is kept."""
+    begun = desk.client.instant()
+    try:
+        answer = await desk.client.post(
+            INVOICE_PREVIEWS.path,
+            {"customer": customer_id, owner: object_id},
+            idempotency_key=str(uuid.uuid4()),
+            foreground=True,
+        )
+        data, held = cast("Json", orjson.loads(answer.body)), answer.held
+    except KeyInvalid:
+        raise
+    except (PermissionMissing, RequestRefused) as refused:
+        data = _refusal(refused)
+        held = Held(begun.as_of, desk.client.instant().known_until)
+    async with desk.writing(None) as conn:
+        await mirror.put(conn, INVOICE_PREVIEWS, desk.scope, data, held, clock.now(), row_id=object_id)
+
+
+def _refusal(refused: StripeError) -> Json:
+    return {"error": {"status": refused.status, "code": refused.stripe_code, "message": refused.message}}

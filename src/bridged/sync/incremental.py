@@ -1,0 +1,186 @@
+"""Catching up: what changed since a moment is learned from the events list, and applied by the rule of the interval.
+
+A snapshot in our own API version is a state that held from its `created` for one second. Anything else an event says
+(another version, a deletion, several states in one second, a snapshot with a nested list cut off) only tells which
+object to read again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import orjson
+
+from bridged.core import clock
+from bridged.core.errors import KeyInvalid, StripeError
+from bridged.core.types import Held, Json
+from bridged.mirror import store as mirror
+from bridged.mirror.kinds import Kind, Learned, Reach, kind_of_event
+from bridged.mirror.rows import cut_lists
+from bridged.stripe.client import PIN, StripeClient
+from bridged.sync.desk import Desk
+from bridged.sync.refresh import Refreshed, refresh
+from bridged.sync.store import Run
+
+OVERLAP = 60
+"""Seconds before the moment itself: a list may show an event a little after it happened."""
+_PATH = "/v1/events"
+_APPLY_AT_ONCE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the events of a stretch tell: states to apply, oldest first, and objects to read again, by kind."""
+
+    states: tuple[tuple[Kind, Json, Held], ...] = ()
+    doubtful: Mapping[str, frozenset[str]] = field(default_factory=dict[str, frozenset[str]])
+
+    def ids(self, kind: str) -> frozenset[str]:
+        """All objects of a kind that these events concern."""
+        told = {str(data["id"]) for each, data, _ in self.states if each.name == kind}
+        return self.doubtful.get(kind, frozenset()) | told
+
+
+def told(events: Iterable[Json], kinds: Collection[str]) -> Told:
+    """Sorts events, in any order and possibly doubled, into states and doubts.
+
+    Only the newest second of an object counts. Events without an object id (`invoice.upcoming`) and of kinds not asked
+    for tell nothing.
+    """
+    newest: dict[tuple[str, str], list[Json]] = {}
+    known: dict[str, Kind] = {}
+    for event in {str(event.get("id")): event for event in events}.values():
+        kind, data = kind_of_event(str(event.get("type"))), _snapshot(event)
+        object_id = data.get("id")
+        if (
+            kind is None
+            or kind.name not in kinds
+            or not isinstance(object_id, str)
+            or data.get("object") != kind.object
+        ):
+            continue
+        known[kind.name] = kind
+        same = newest.setdefault((kind.name, object_id), [])
+        if same and _created(event) > _created(same[0]):
+            same.clear()
+        if not same or _created(event) == _created(same[0]):
+            same.append(event)
+    states: list[tuple[Kind, Json, Held]] = []
+    doubtful: dict[str, set[str]] = {}
+    for (name, object_id), same in newest.items():
+        kind = known[name]
+        if _decides(kind, same):
+            created = _created(same[0])
+            states.append((kind, _snapshot(same[0]), Held(created, created + 1)))
+        else:
+            doubtful.setdefault(name, set()).add(object_id)
+    states.sort(key=lambda state: state[2].as_of)
+    return Told(tuple(states), {name: frozenset(ids) for name, ids in doubtful.items()})
+
+
+def _decides(kind: Kind, same: list[Json]) -> bool:
+    """Whether the snapshot is the state of its second, whole, and in the shape we read everywhere else."""
+    first = _snapshot(same[0])
+    return (
+        all(event.get("api_version") == PIN and event.get("type") not in kind.gone for event in same)
+        and all(_snapshot(event) == first for event in same)
+        and first.get("deleted") is not True
+        and next(cut_lists(first), None) is None
+        and kind.reach is not Reach.SINGLE
+    )
+
+
+def _snapshot(event: Json) -> Json:
+    data = event.get("data")
+    found = cast("Json", data).get("object") if isinstance(data, dict) else None
+    return cast("Json", found) if isinstance(found, dict) else {}
+
+
+def _created(event: Json) -> int:
+    created = event.get("created")
+    return created if isinstance(created, int) else 0
+
+
+async def may_read_events(client: StripeClient) -> bool:
+    """Whether this key can catch up from events. The answer also teaches the client Stripe's clock, before any list.
+
+    Raises KeyInvalid, and whatever says nothing about permission (Stripe unreachable, busy).
+    """
+    try:
+        await client.page(_PATH, {"limit": 1})
+    except KeyInvalid:
+        raise
+    except StripeError as error:
+        if error.retryable:
+            raise
+        return False
+    return True
+
+
+async def read_events(client: StripeClient, since: int) -> list[Json]:
+    """All events created from `since` (UTC seconds) on, newest first. Raises StripeError."""
+    events: list[Json] = []
+    cursor: str | None = None
+    while True:
+        # The edge lies a second below what is wanted, so that no cursor's own second is the edge.
+        page = await client.page(_PATH, {"limit": 100, "created": {"gte": since - 1}, "starting_after": cursor})
+        events += cast("list[Json]", orjson.loads(page.answer.body)["data"])
+        cursor = page.head.cursor
+        if cursor is None:
+            return events
+
+
+async def catch_up(desk: Desk, run: Run, kinds: Mapping[str, Kind], since: float) -> Mapping[str, Refreshed]:
+    """Brings the mirror from `since` (Stripe's clock) to now, by events and, for kinds that have none, by relisting.
+
+    Raises StripeError when the events cannot be read: then nothing is claimed.
+    """
+    start = math.floor(since) - OVERLAP
+    events = await read_events(desk.client, start)
+    news = told(events, kinds)
+    results = {name: Refreshed() for name in kinds}
+    for chunk in range(0, len(news.states), _APPLY_AT_ONCE):
+        await _apply(desk, run, news.states[chunk : chunk + _APPLY_AT_ONCE], results)
+    for name, ids in news.doubtful.items():
+        results[name].add(await refresh(desk, run, kinds[name], ids))
+    for kind in kinds.values():
+        if kind.learned is not Learned.EVENTS:
+            results[kind.name].add(await _relist(desk, run, kind, start, news))
+    return results
+
+
+async def _apply(
+    desk: Desk, run: Run, states: Iterable[tuple[Kind, Json, Held]], results: Mapping[str, Refreshed]
+) -> None:
+    now = clock.now()
+    async with desk.writing(run) as conn:
+        # In the order of ids, as everywhere: two writers of the same objects cannot deadlock.
+        for kind, data, held in sorted(states, key=lambda state: (state[0].name, str(state[1]["id"]))):
+            results[kind.name].written += await mirror.put(conn, kind, desk.scope, data, held, now)
+
+
+async def _relist(desk: Desk, run: Run, kind: Kind, start: int, news: Told) -> Refreshed:
+    """Kinds without events of their own: what is new since `start`, and what hangs on objects that changed."""
+    total = Refreshed()
+    if kind.reach is Reach.SINGLE:
+        return total
+    for parameters in kind.lists:
+        cursor: str | None = None
+        while True:
+            query: dict[str, Any] = {**parameters, "limit": 100, "starting_after": cursor}
+            page = await desk.client.page(kind.path, {**query, "created": {"gte": start - 1}})
+            async with desk.writing(run) as conn:
+                total.written += await mirror.put_page(
+                    conn, kind, desk.scope, page.answer.body, page.answer.held, clock.now()
+                )
+            cursor = page.head.cursor
+            if cursor is None:
+                break
+    if "invoices" in kind.told_by:
+        async with desk.reading() as conn:
+            hanging = await mirror.of_invoices(conn, kind, desk.scope, sorted(news.ids("invoices")))
+        total.add(await refresh(desk, run, kind, hanging))
+    return total

@@ -1,0 +1,258 @@
+"""One sync from beginning to end: what it reads, in which order, and what may be claimed afterwards.
+
+Order matters. The moment is taken before the first list call; lists are walked; what changed meanwhile is caught up
+from events; what is in doubt is read again; what a complete listing no longer had is looked for by itself.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from bridged.core import clock
+from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, StripeError
+from bridged.mirror import store as mirror
+from bridged.mirror.kinds import Kind, Reach
+from bridged.stripe.operations import operation
+from bridged.sync import store
+from bridged.sync.backfill import Backfill, KindProgress, Watch
+from bridged.sync.desk import Desk
+from bridged.sync.incremental import catch_up, may_read_events
+from bridged.sync.refresh import Refreshed, apply, read, refresh, settle
+
+_RESUMABLE = timedelta(days=25)
+"""Stripe keeps events for 30 days: an older run could not catch up with what changed meanwhile."""
+_RESUMABLE_WITHOUT_EVENTS = timedelta(minutes=10)
+"""Without events what was read before the interruption stays as it was read; it may not be older than this."""
+_MARGIN = 2
+"""Seconds above Stripe's present: an object created while the first request is on its way belongs to the lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class KindReport:
+    """What a sync did for one kind. `seconds`: from its first request to its last page."""
+
+    kind: str
+    title: str
+    complete: bool
+    stored: int
+    changed: int
+    deleted: int
+    requests: int
+    seconds: float
+    error: BridgedError | None = None
+    needed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a sync did. `complete` only when every kind is: proven from covered ranges, with nothing left in doubt."""
+
+    kinds: tuple[KindReport, ...]
+    requests: int
+    rate_limited: int
+    seconds: float
+    complete: bool
+    resumed: bool
+    events: bool
+    error: BridgedError | None = None
+
+
+@dataclass(slots=True)
+class Sync:
+    """A sync under way. `progress` may be looked at any time."""
+
+    desk: Desk
+    kinds: Sequence[Kind]
+    watch: Watch = field(default=lambda _: None)
+    now: Callable[[], float] = clock.monotonic
+    progress: dict[str, KindProgress] = field(default_factory=dict[str, KindProgress])
+
+    def __post_init__(self) -> None:
+        self.progress = {kind.name: KindProgress(kind) for kind in self.kinds}
+
+    async def run(self, *, afresh: bool = False) -> Report:
+        """Reads everything asked for; continues an interrupted run unless `afresh`.
+
+        A kind that is refused is reported and the others go on. Raises KeyInvalid, LeaseLost, DatabaseUnavailable and,
+        when Stripe cannot be reached at all, StripeError; what was stored before stays, and the next run continues.
+        """
+        started = self.now()
+        events = await may_read_events(self.desk.client)
+        run, resumed = await self._open(events=events, afresh=afresh)
+        try:
+            await self._read(run, events=events)
+            report = self._report(await self._doubts(), started, resumed=resumed, events=events)
+        except KeyInvalid as error:
+            report = self._report({}, started, resumed=resumed, events=events, error=error)
+            await self._close(run, report, "interrupted")
+            raise
+        await self._close(run, report, _state(report))
+        return report
+
+    async def _open(self, *, events: bool, afresh: bool) -> tuple[store.Run, bool]:
+        """The run to work on: an interrupted one of the same kinds, or a new one."""
+        names, now = [kind.name for kind in self.kinds], clock.now()
+        instant = self.desk.client.instant()
+        began = datetime.fromtimestamp(instant.as_of, UTC)
+        horizon = _RESUMABLE if events else _RESUMABLE_WITHOUT_EVENTS
+        async with self.desk.database.transaction(self.desk.scope.workspace_id) as conn:
+            last = await store.last_run(conn, self.desk.scope)
+            same = last is not None and last.state in {"running", "interrupted"} and sorted(last.kinds) == sorted(names)
+            if last is not None and same and not afresh and began - last.began < horizon:
+                await store.adopt_run(conn, self.desk.scope, last, self.desk.holder)
+                return last, True
+            upper = math.ceil(instant.known_until) + _MARGIN
+            run = await store.begin_run(
+                conn, self.desk.scope, self.desk.holder, names, upper=upper, began=began, now=now
+            )
+            return run, False
+
+    async def _read(self, run: store.Run, *, events: bool) -> None:
+        await self._read_singles(run)
+        listed = {name: item for name, item in self.progress.items() if item.kind.reach is Reach.ACCOUNT}
+        await Backfill(self.desk, run, listed, self.watch, self.now).walk()
+        readable = {name: item.kind for name, item in listed.items() if item.error is None}
+        if events:
+            await self._catch_up(run, readable)
+        for name, kind in readable.items():
+            self._take(name, await settle(self.desk, run, kind))
+            if self.progress[name].complete:
+                self._take(name, await self._look_for_missing(run, kind))
+            self.watch(kind)
+
+    async def _read_singles(self, run: store.Run) -> None:
+        for item in self.progress.values():
+            if item.kind.reach is not Reach.SINGLE:
+                continue
+            item.started = self.now()
+            try:
+                found = await read(self.desk.client, item.kind, item.kind.name)
+                item.written, _ = await apply(self.desk, run, item.kind, item.kind.name, found)
+                item.rows, item.pages, item.pages_left, item.fraction, item.complete = 1, 1, 0.0, 1.0, True
+            except KeyInvalid:
+                raise
+            except StripeError as error:
+                item.error = error
+            item.finished = self.now()
+            self.watch(item.kind)
+
+    async def _catch_up(self, run: store.Run, readable: Mapping[str, Kind]) -> None:
+        try:
+            for name, result in (await catch_up(self.desk, run, readable, run.began.timestamp())).items():
+                self._take(name, result)
+        except KeyInvalid:
+            raise
+        except StripeError as error:
+            # Without its events the mirror is only as fresh as each page was: no kind may claim more.
+            for name in readable:
+                self.progress[name].error = error
+
+    async def _look_for_missing(self, run: store.Run, kind: Kind) -> Refreshed:
+        """Rows that the complete listing did not confirm: deleted at Stripe, or hidden from its lists."""
+        total = Refreshed()
+        while True:
+            async with self.desk.reading() as conn:
+                ids = await mirror.unseen(conn, kind, self.desk.scope, run.began)
+            ids = [each for each in ids if each not in total.errors]
+            if not ids:
+                return total
+            total.add(await refresh(self.desk, run, kind, ids))
+
+    def _take(self, name: str, result: Refreshed) -> None:
+        item = self.progress[name]
+        item.written += result.written
+        item.deleted += result.deleted
+        if result.errors and item.error is None:
+            item.error = next(iter(result.errors.values()))
+
+    async def _doubts(self) -> dict[str, int]:
+        async with self.desk.reading() as conn:
+            return {
+                name: (await mirror.counts(conn, item.kind, self.desk.scope))["dirty"]
+                for name, item in self.progress.items()
+            }
+
+    def _report(
+        self,
+        doubts: Mapping[str, int],
+        started: float,
+        *,
+        resumed: bool,
+        events: bool,
+        error: BridgedError | None = None,
+    ) -> Report:
+        total = self.desk.client.total
+        kinds = tuple(self._kind_report(item, doubts.get(name, 0)) for name, item in self.progress.items())
+        return Report(
+            kinds=kinds,
+            requests=total.requests,
+            rate_limited=total.rate_limited.total(),
+            seconds=round(self.now() - started, 3),
+            complete=error is None and all(kind.complete for kind in kinds),
+            resumed=resumed,
+            events=events,
+            error=error,
+        )
+
+    def _kind_report(self, item: KindProgress, doubts: int) -> KindReport:
+        prefix = operation("GET", item.kind.path)
+        requests = sum(
+            tally.requests
+            for endpoint, tally in self.desk.client.tallies.items()
+            if endpoint == prefix or endpoint.startswith(prefix + "/")
+        )
+        ended = item.finished if item.finished is not None else self.now()
+        return KindReport(
+            kind=item.kind.name,
+            title=item.kind.title,
+            complete=item.complete and item.error is None and doubts == 0,
+            stored=item.written.stored,
+            changed=item.written.changed,
+            deleted=item.deleted,
+            requests=requests,
+            seconds=round(ended - item.started, 3) if item.started is not None else 0.0,
+            error=item.error,
+            needed=item.error.permissions if isinstance(item.error, PermissionMissing) else (),
+        )
+
+    async def _close(self, run: store.Run, report: Report, state: str) -> None:
+        now = clock.now()
+        claims = [
+            store.Claim(
+                kind=each.kind,
+                complete=each.complete,
+                complete_as_of=run.began if each.complete else None,
+                stored=each.stored,
+                changed=each.changed,
+                deleted=each.deleted,
+                requests=each.requests,
+                error_code=each.error.code if each.error else None,
+                error=each.error.message if each.error else None,
+                needed=each.needed,
+                finished_at=now,
+            )
+            for each in report.kinds
+        ]
+        async with self.desk.writing(run) as conn:
+            await store.claim(conn, self.desk.scope, run, claims)
+            await store.end_run(
+                conn,
+                self.desk.scope,
+                run,
+                state,
+                requests=report.requests,
+                rate_limited=report.rate_limited,
+                error=report.error.message if report.error else None,
+                now=now,
+            )
+
+
+def _state(report: Report) -> str:
+    """`interrupted` when trying again may complete it: its windows are kept, and the next sync goes on from them."""
+    if report.complete:
+        return "complete"
+    retryable = any(isinstance(kind.error, StripeError) and kind.error.retryable for kind in report.kinds)
+    return "interrupted" if retryable else "incomplete"

@@ -1,0 +1,185 @@
+"""What tests stand on: real PostgreSQL, sockets to this machine only, and seeds that are shown when something fails.
+
+Each test worker has an embedded server of its own and a migrated template in it. A test takes the cheapest fixture
+that serves: `conn` (a transaction, rolled back), else `database` (a clone of the template of its own), where commits,
+notifications or several sessions matter.
+"""
+
+import os
+import random
+import shutil
+import subprocess
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import hypothesis
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.rows import dict_row
+
+from bridged.core.db import APP_ROLE, Conn, Database, open_database
+from bridged.core.embedded import Embedded
+from bridged.core.migrate import migrate
+from bridged.core.settings import Settings
+from bridged.core.types import Secret
+from bridged.mirror.store import Scope
+
+WORKSPACE = 1
+"""The workspace every migrated database has."""
+
+for name in [name for name in os.environ if name.startswith("BRIDGED_")]:
+    del os.environ[name]
+
+hypothesis.settings.register_profile("default", max_examples=60, deadline=None, print_blob=True)
+hypothesis.settings.register_profile("soak", parent=hypothesis.settings.get_profile("default"), max_examples=3000)
+hypothesis.settings.load_profile("default")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.allow_hosts = ["127.0.0.1", "::1"]
+    config.option.allow_unix_socket = True
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--seed", type=int, help="the seed of simulations; a failing one prints its own")
+
+
+@pytest.fixture
+def seed(request: pytest.FixtureRequest) -> int:
+    """A fresh seed, or the one given by `--seed`; shown when the test fails."""
+    given = request.config.getoption("--seed")
+    chosen = random.SystemRandom().randrange(2**31) if given is None else given
+    request.node.user_properties.append(("seed", chosen))
+    return chosen
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[None]:
+    report = yield
+    if report.failed:
+        seeds = [value for name, value in item.user_properties if name == "seed"]
+        report.sections += [("repeat with", f"--seed={value}") for value in seeds]
+    return report
+
+
+class Cluster:
+    """A worker's server: databases are cloned from the migrated template and dropped again."""
+
+    def __init__(self, embedded: Embedded, admin: psycopg.Connection) -> None:
+        self._embedded = embedded
+        self._admin = admin
+        self._count = 0
+
+    def url(self, name: str) -> str:
+        """With the rights of the owner."""
+        return self._embedded.url(database=name)
+
+    def app_url(self, name: str) -> str:
+        """With the rights of the application."""
+        return self._embedded.url(user=APP_ROLE, database=name)
+
+    def clone(self) -> str:
+        """The name of a fresh copy of the template."""
+        self._count += 1
+        clone = f"clone_{self._count}"
+        statement = "create database {} template template strategy file_copy"
+        self._admin.execute(sql.SQL(statement).format(sql.Identifier(clone)))
+        return clone
+
+    def drop(self, clone: str) -> None:
+        self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(clone)))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    home = Path(tempfile.mkdtemp(prefix="bridged-tests-"))
+    guard = _guarded(home)
+    embedded = Embedded(home)
+    try:
+        embedded.arrive()
+        migrate(embedded.url(database="template"), create_database=True)
+        with psycopg.connect(embedded.url(database="postgres"), autocommit=True) as admin:
+            # No test pulls the plug of this machine, and cloning without fsync is quick.
+            admin.execute("alter system set fsync = off")
+            admin.execute("select pg_reload_conf()")
+            yield Cluster(embedded, admin)
+        embedded.leave()
+    finally:
+        guard.communicate()
+
+
+def _guarded(home: Path) -> subprocess.Popen[bytes]:
+    """Stops the server and removes its home when this process ends, even by SIGKILL."""
+    script = 'cat; read -r pid < "$1/postgres/postmaster.pid" && kill -QUIT "$pid"; rm -rf "$1"'
+    return subprocess.Popen(
+        [shutil.which("sh") or "sh", "-c", script, "guard", str(home)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
+@pytest.fixture(scope="session")
+def standing(cluster: Cluster) -> str:
+    """The name of the database of the tests that roll back."""
+    return cluster.clone()
+
+
+@pytest.fixture
+async def conn(cluster: Cluster, standing: str) -> AsyncIterator[Conn]:
+    """A transaction of the application in the default workspace, rolled back in the end."""
+    opened = await psycopg.AsyncConnection.connect(cluster.app_url(standing), row_factory=dict_row)
+    async with opened as connection:
+        await connection.execute("select set_config('bridged.workspace_id', %s, true)", (str(WORKSPACE),))
+        yield connection
+        await connection.rollback()
+
+
+@pytest.fixture
+def owner(cluster: Cluster) -> Iterator[str]:
+    """The owner's URL of a database of this test's own, the one `database` and `settings` are about."""
+    clone = cluster.clone()
+    yield cluster.url(clone)
+    cluster.drop(clone)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A `BRIDGED_HOME` that does not exist yet."""
+    return tmp_path / "home"
+
+
+@pytest.fixture
+def settings(home: Path, owner: str) -> Settings:
+    """Settings as with a PostgreSQL of one's own."""
+    return Settings(home=home, database_url=Secret(owner), master_key=Secret("a passphrase of the tests"))
+
+
+@pytest.fixture
+async def database(settings: Settings) -> AsyncIterator[Database]:
+    """The pool under the application's role, on a database of this test's own."""
+    async with open_database(settings) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def scope(database: Database) -> Scope:
+    """A connection in the default workspace of `database`."""
+    async with database.transaction(WORKSPACE) as conn:
+        return await new_scope(conn)
+
+
+async def new_scope(conn: Conn, name: str = "Acme", workspace_id: int = WORKSPACE) -> Scope:
+    """Stores a connection of that name; the caller is in its workspace."""
+    cursor = await conn.execute(
+        "insert into bridged.connections (workspace_id, name, livemode, key_kind, key_fingerprint) "
+        "values (%s, %s, false, 'secret', %s) returning id::text",
+        (workspace_id, name, f"fingerprint of {name}"),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Scope(workspace_id, row["id"])
