@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,7 +19,6 @@ from bridged.core import clock
 from bridged.core.db import Database, open_database
 from bridged.core.errors import PermissionMissing, UsageError
 from bridged.core.settings import Settings
-from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
@@ -51,6 +50,17 @@ class App:
     database: Database
     vault: Vault
     workspace_id: int
+    gates: dict[str, Gate] = field(default_factory=dict[str, Gate])
+    """One per account and mode: what one client of this process spends, the next one knows of."""
+
+    def gate(self, account: str, *, livemode: bool, pace: float) -> Gate:
+        """The account's gate, at this pace."""
+        gate = self.gates.get(account)
+        if gate is None:
+            gate = self.gates[account] = Gate(Pacer(Limits.for_mode(livemode), pace))
+        elif gate.pacer.pace != pace:
+            gate.set_pace(pace)
+        return gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +110,6 @@ async def opened(settings: Settings) -> AsyncGenerator[App]:
         yield App(settings, database, vault, workspace_id)
 
 
-@contextlib.asynccontextmanager
-async def stripe_client(
-    settings: Settings, key: Secret, *, livemode: bool, pace: float
-) -> AsyncGenerator[StripeClient]:
-    """A client with a pacer of its own: for the process that holds the account's lease."""
-    gate = Gate(Pacer(Limits.for_mode(livemode), pace))
-    async with StripeClient(key, settings.stripe_api_base, gate) as client:
-        yield client
-
-
 async def find_connection(app: App, wanted: str | None) -> Connection:
     """The connection by name or id, or the only one. Raises NotFound, UsageError."""
     async with app.database.transaction(app.workspace_id) as conn:
@@ -130,7 +130,8 @@ async def connect(app: App, pasted: str, name: str | None) -> Connected:
     Raises KeyRefused before any call, KeyInvalid, StripeUnreachable, and PermissionMissing when it may read nothing.
     """
     key = read_key(pasted)
-    async with stripe_client(app.settings, key.secret, livemode=key.livemode, pace=1.0) as client:
+    gate = app.gate(f"key:{key.secret.fingerprint()}", livemode=key.livemode, pace=1.0)
+    async with StripeClient(key.secret, app.settings.stripe_api_base, gate) as client:
         identity = await probe.identify(client)
         resources = [(kind.name, kind.path, kind.permission) for kind in SYNCED]
         matrix = await probe.probe(client, resources)
@@ -195,9 +196,10 @@ async def sync_desk(app: App, connection: Connection, *, pace: float) -> AsyncGe
     async with app.database.transaction(app.workspace_id) as conn:
         key = await accounts.api_key(conn, app.vault, connection)
     holder = str(uuid.uuid4())
+    gate = app.gate(connection.account_key, livemode=connection.livemode, pace=pace)
     async with (
         leased(app.database, connection.account_key, holder),
-        stripe_client(app.settings, key, livemode=connection.livemode, pace=pace) as client,
+        StripeClient(key, app.settings.stripe_api_base, gate) as client,
     ):
         yield Desk(app.database, client, Scope(connection.workspace_id, connection.id), holder)
         offset = _stripe_now(client) - clock.unix()

@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+
+from bridged.conversation.answers import Refused, needs, next_payment, refusal
 from unit.billing import (
     DAY,
     END,
@@ -27,8 +29,6 @@ from unit.billing import (
     subscription,
 )
 from unit.grounding import ungrounded
-
-from bridged.conversation.answers import Refused, needs, next_payment, refusal
 
 PAY = " You can pay here: https://invoice.stripe.com/i/acct_1/one"
 ON_END = "on Tuesday, 1 December 2026 (Berlin time)"
@@ -652,4 +652,21 @@ def test_nothing_is_needed_where_nothing_would_change() -> None:
     paused = subscription(pause_collection={"behavior": "void", "resumes_at": None})
     assert needs(facts(paused, previews={})) == ()
     assert needs(facts(subscription(status="canceled"), previews={})) == ()
-    assert needs(facts(subscription(), previews={"sub_1": Refused("deadline")})) == ()
+    assert needs(facts(subscription(), previews={"sub_1": preview()})) == ()
+
+
+def test_a_preview_is_asked_for_again_when_it_is_old_or_was_refused() -> None:
+    want = Need("preview", "sub_1")
+    for found in (
+        Preview({"amount_due": 2900, "currency": "eur"}, NOW - 61),
+        NoUpcoming(NOW - 61),
+        Refused("deadline"),
+    ):
+        given = facts(subscription(), previews={"sub_1": found})
+        assert needs(given) == (want,)
+        assert needs(replace(given, tried=frozenset({want}))) == ()
+
+
+def test_the_merchants_country_gives_the_zone_where_nothing_else_does() -> None:
+    given = facts(subscription(), customer=customer(address=None), zone=None, country="FR")
+    assert next_payment(given).zone == "Europe/Paris"

@@ -52,7 +52,7 @@ def test_the_zone_is_the_customers_where_it_can_be_only_one(
         (["en"], "en", "en_GB"),
         (["pt-PT", "pt-BR"], "pt", "pt_PT"),
         (["de-AT"], "en", "en_GB"),
-        (["fr-ZZ"], "fr", "fr"),
+        (["fr-ZZ"], "fr", "fr_FR"),
         (["de_ch"], "de", "de_CH"),
         (["x" * 99], "es", "es"),
         ([], "es", "es"),

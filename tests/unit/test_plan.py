@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import cycle
 
 import pytest
 from hypothesis import given
@@ -88,9 +89,21 @@ class Drill:
         if next(work, self) is self:
             self.works.remove(work)
 
-    def finish(self) -> None:
-        while self.start(self.models) or self.works:
-            self.step(0)
+    def finish(self, numbers: Iterable[int], workers: int) -> None:
+        for number in cycle([*numbers, 0]):
+            idle = len(self.works) >= workers or not self.start(self.models)
+            if idle and not self.works:
+                return
+            self.step(number)
+
+    def delete(self, name: ListId, number: int) -> None:
+        """The row that a cursor stands on, if there is one."""
+        model = self.models[name]
+        alive = [window.after for window in self.stored.values() if not window.done and window.list_id == name]
+        cursors = [(model.second[serial], int(serial)) for serial in alive if serial in model.second]
+        rows = cursors or model.rows
+        if rows:
+            model.delete(rows[number % len(rows)])
 
     def missing(self, name: ListId) -> list[int]:
         """The seconds of rows that were there all the time and are not stored."""
@@ -119,8 +132,8 @@ def spread(drawn: list[tuple[int, int, int, object]]) -> list[int]:
     return [min(UPPER + 5, at + random.randint(0, wide)) for at, wide, count, random in drawn for _ in range(count)]  # type: ignore[attr-defined]
 
 
-lists = st.lists(bursts, max_size=6).map(spread)
-scripts = st.lists(st.tuples(st.sampled_from("aaaaabbbbbbbbbbcdn"), st.integers(0, 1_000)), max_size=250)
+lists = st.lists(bursts, min_size=1, max_size=6).map(spread)
+scripts = st.lists(st.tuples(st.sampled_from("aaaabbbbbbbbbbbbcddn"), st.integers(0, 1_000)), min_size=40, max_size=300)
 
 
 @pytest.fixture
@@ -133,18 +146,16 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
 def play(drill: Drill, script: list[tuple[str, int]], workers: int) -> None:
     names = list(drill.models)
     for action, number in script:
-        model = drill.models[names[number % len(names)]]
         if action == "a" and len(drill.works) < workers:
             drill.start(names if number % 2 else names[number % len(names) :])
         elif action == "b" and drill.works:
             drill.step(number)
         elif action == "c":
             drill.crash()
-        elif action == "d" and model.rows:
-            row = model.rows[number % len(model.rows)]
-            model.delete(row)
+        elif action == "d":
+            drill.delete(names[number % len(names)], number)
         elif action == "n":
-            model.create(number * 3 % (UPPER + 50))
+            drill.models[names[number % len(names)]].create(number * 3 % (UPPER + 50))
         drill.check()
 
 
@@ -154,7 +165,7 @@ def test_whatever_happens_what_is_claimed_is_stored(first, second, limit, worker
     whole = ListId("whole")
     drill = Drill({LIST: ListModel(first, limit), whole: ListModel(second, limit)}, {whole})
     play(drill, script, workers)
-    drill.finish()
+    drill.finish([number for _, number in script], workers)
     drill.check()
     for name in drill.models:
         assert drill.plan.complete(name)

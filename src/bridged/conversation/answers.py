@@ -46,6 +46,8 @@ __all__ = [
 ]
 
 STALE_AFTER = 300
+# A preview is a snapshot that no event keeps fresh; within this time a second question may use the same one.
+PREVIEW_AGE = 60
 # More rows than this are counted, not told.
 SHOWN_ROWS = 6
 
@@ -86,8 +88,8 @@ def _preview_wanted(case: Case) -> bool:
     """A cancelled one too: usage and open items may still be billed."""
     if case.stop is None and resumes_later(case):
         return False
-    refused = isinstance(case.facts.previews.get(case.seen.id), Refused)
-    return not refused and usable_preview(case.facts, case.seen) is None
+    found = usable_preview(case.facts, case.seen)
+    return found is None or case.facts.now - found.as_of > PREVIEW_AGE
 
 
 def _payment_method_unknown(case: Case) -> bool:
@@ -110,9 +112,9 @@ def _invoice_needs(facts: Facts, seen: Seen) -> tuple[Need, ...]:
 
 
 def _schedule_needs(facts: Facts, seen: Seen) -> tuple[Need, ...]:
-    if seen.data.get("status") != "not_started" or seen.id in facts.previews:
-        return ()
-    return (Need("schedule_preview", seen.id),)
+    found = facts.previews.get(seen.id)
+    recent = found is not None and not isinstance(found, Refused) and facts.now - found.as_of <= PREVIEW_AGE
+    return () if seen.data.get("status") != "not_started" or recent else (Need("schedule_preview", seen.id),)
 
 
 # --- the answer ---
@@ -184,4 +186,5 @@ def _nothing(facts: Facts, customer: Seen) -> Item:
 def _voice(facts: Facts, customer: Seen, language: str) -> Voice:
     spoken = known_language(language)
     locale = locale_for(customer.data.get("preferred_locales"), spoken)
-    return Voice(spoken, locale, zone_for(country_of(customer.data), facts.zone, facts.now), facts.now)
+    merchant = facts.zone or zone_for(facts.country, None, facts.now)
+    return Voice(spoken, locale, zone_for(country_of(customer.data), merchant, facts.now), facts.now)

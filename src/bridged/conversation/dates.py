@@ -80,7 +80,7 @@ def zone_city(zone: str, locale: str, moment: int) -> str | None:
     if "/" not in zone or zone.startswith("Etc/"):
         return None
     city = get_timezone_location(ZoneInfo(zone), locale=locale, return_city=True)
-    return city or zone_offset(zone, moment)
+    return city.rpartition("/")[2] or zone_offset(zone, moment)
 
 
 def zone_offset(zone: str, moment: int) -> str:

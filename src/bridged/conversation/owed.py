@@ -94,7 +94,7 @@ def owed(facts: Facts) -> tuple[Item, ...]:
 
 def unknown(seen: Seen, *fields: str) -> Item:
     """A row for what is not understood: a person will look."""
-    return Item("unknown", certainty="unknown", sources=(seen.id,), facts=facts_of(seen, *fields))
+    return Item("unknown", certainty="unknown", sources=(seen.id,), facts=facts_of(seen, "id", *fields))
 
 
 # --- open invoices ---

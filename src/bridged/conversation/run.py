@@ -17,7 +17,7 @@ from bridged.core.db import Database
 from bridged.core.errors import BridgedError
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS
-from bridged.mirror.shapes import item_price, obj, price_product, ref, subscription_items, text
+from bridged.mirror.shapes import item_price, obj, payment_intent_paying, price_product, ref, subscription_items, text
 from bridged.mirror.store import Row, Scope
 
 Freshen = Callable[[str, Sequence[Need]], Awaitable[None]]
@@ -26,6 +26,10 @@ Freshen = Callable[[str, Sequence[Need]], Awaitable[None]]
 _ROUNDS = 4
 """A need may lead to another (an invoice to its payment to its intent), not to more than this."""
 _ENGINE = "grammar"
+_PREVIEW_FRESH_FOR = 60
+"""Seconds: what Stripe would bill changes with every change to customer, prices, usage and coupons."""
+_UNFINISHED = ("draft", "open")
+_WAITING = ("requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture")
 _NO_UPCOMING = "invoice_upcoming_none"
 
 
@@ -74,12 +78,18 @@ async def _facts_after_needs(database: Database, asker: Asker, now: int, freshen
     tried: frozenset[Need] = frozenset()
     for _ in range(_ROUNDS):
         facts = replace(await read_facts(database, asker, now), tried=tried)
-        missing = needs(facts)
+        missing = needs(without_old_previews(facts))
         if not missing:
             return facts
         await freshen(asker.customer_id, missing)
         tried |= frozenset(missing)
     return replace(await read_facts(database, asker, now), tried=tried)
+
+
+def without_old_previews(facts: Facts) -> Facts:
+    """The facts as if previews older than a minute were not there, so that they are asked for again."""
+    fresh = {id_: each for id_, each in facts.previews.items() if facts.now - each.as_of <= _PREVIEW_FRESH_FOR}
+    return replace(facts, previews=fresh)
 
 
 async def read_facts(database: Database, asker: Asker, now: int) -> Facts:
@@ -88,12 +98,16 @@ async def read_facts(database: Database, asker: Asker, now: int) -> Facts:
     async with database.transaction(scope.workspace_id) as conn:
         found = await mirror.get(conn, BY_NAME["customers"], scope, customer)
         subscriptions = await mirror.of_customer(conn, BY_NAME["subscriptions"], scope, customer)
-        invoices = await mirror.of_customer(conn, BY_NAME["invoices"], scope, customer)
-        invoices = [row for row in invoices if row.data.get("status") in {"open", "draft"}]
-        intents = await mirror.of_customer(conn, BY_NAME["payment_intents"], scope, customer)
+        invoices = await mirror.of_customer(conn, BY_NAME["invoices"], scope, customer, _UNFINISHED)
+        waiting = await mirror.of_customer(conn, BY_NAME["payment_intents"], scope, customer, _WAITING)
         schedules = await mirror.of_customer(conn, BY_NAME["subscription_schedules"], scope, customer)
-        paying = await mirror.of_invoices(conn, BY_NAME["invoice_payments"], scope, [row.id for row in invoices])
-        payments = await mirror.by_ids(conn, BY_NAME["invoice_payments"], scope, paying)
+        payments = await mirror.invoice_payments(
+            conn, scope, invoice_ids=[row.id for row in invoices], intent_ids=[row.id for row in waiting]
+        )
+        paying = {intent for row in payments if (intent := payment_intent_paying(row.data))}
+        intents = await mirror.by_ids(
+            conn, BY_NAME["payment_intents"], scope, sorted(paying | {row.id for row in waiting})
+        )
         owners = [row.id for row in (*subscriptions, *schedules)]
         previews = await mirror.by_ids(conn, INVOICE_PREVIEWS, scope, owners)
         products = await mirror.by_ids(conn, BY_NAME["products"], scope, _products(subscriptions))

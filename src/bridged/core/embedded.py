@@ -143,6 +143,10 @@ class Embedded:
         if owner:
             shutil.chown(folder, owner)
         for attempt in range(_START_TRIES):
+            while self._ready() == _REJECTING:
+                time.sleep(0.05)
+            if self._ready() == _ACCEPTING:
+                return
             with self._spawn(owner) as alive:
                 while self._ready() != _ACCEPTING:
                     if select.select([alive], [], [], 0.02)[0]:

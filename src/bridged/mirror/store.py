@@ -172,17 +172,19 @@ async def get(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Row | Non
     return Row(**row) if row else None
 
 
-async def of_customer(conn: Conn, kind: Kind, scope: Scope, customer_id: str) -> list[Row]:
-    """A customer's objects of a kind that has `customer_id`, newest first."""
+async def of_customer(
+    conn: Conn, kind: Kind, scope: Scope, customer_id: str, statuses: Sequence[str] | None = None
+) -> list[Row]:
+    """A customer's objects of a kind that has `customer_id` and `status`, newest first; all, or of some statuses."""
     cursor = await conn.execute(
         _of(
             kind,
             sql.SQL(
                 "select " + _ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
-                "order by created desc, id"
+                "and (%s::text[] is null or status = any(%s)) order by created desc, id"
             ),
         ),
-        (scope.connection_id, customer_id),
+        (scope.connection_id, customer_id, statuses and list(statuses), statuses and list(statuses)),
     )
     return [Row(**row) for row in await cursor.fetchall()]
 
@@ -242,6 +244,18 @@ async def of_invoices(conn: Conn, kind: Kind, scope: Scope, invoice_ids: Sequenc
         (scope.connection_id, list(invoice_ids)),
     )
     return [row["id"] for row in await cursor.fetchall()]
+
+
+async def invoice_payments(
+    conn: Conn, scope: Scope, *, invoice_ids: Sequence[str], intent_ids: Sequence[str]
+) -> list[Row]:
+    """The links between these invoices or payment intents and what is at their other end."""
+    cursor = await conn.execute(
+        "select " + _ROW + " from stripe.invoice_payments where connection_id = %s and not deleted "
+        "and (invoice_id = any(%s) or payment_intent_id = any(%s)) order by id",
+        (scope.connection_id, list(invoice_ids), list(intent_ids)),
+    )
+    return [Row(**row) for row in await cursor.fetchall()]
 
 
 async def doubt(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> int:
