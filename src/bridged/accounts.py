@@ -13,6 +13,7 @@ from bridged.core.types import Secret
 from bridged.core.vault import Vault
 
 API_KEY = "api_key"
+_CONNECTING = 0x636F6E6E
 _COLUMNS = (
     "workspace_id, id::text, name, livemode, key_kind, key_fingerprint, account_id, account_name, country, "
     "default_currency, timezone, clock_offset, created_at"
@@ -93,6 +94,8 @@ async def connect(
 
     Raises UsageError when the name is taken by another account.
     """
+    # Two at once connecting the same account must find each other's row.
+    await conn.execute("select pg_advisory_xact_lock(%s, %s)", (_CONNECTING, workspace_id))
     existing = await _same_account(conn, workspace_id, key.fingerprint(), identity.account_id, livemode=livemode)
     if existing is None:
         stored = await _insert(conn, workspace_id, key, kind, identity, name, livemode=livemode)

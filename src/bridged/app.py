@@ -15,23 +15,26 @@ from bridged.connect import probe
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
 from bridged.conversation.run import Asker, Reply
-from bridged.core import clock
+from bridged.core import clock, log
 from bridged.core.db import Database, open_database
-from bridged.core.errors import PermissionMissing, UsageError
+from bridged.core.errors import NotFound, PermissionMissing, UsageError
 from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
 from bridged.mirror.store import Scope
-from bridged.stripe.client import StripeClient
+from bridged.stripe.client import StripeClient, Timeouts
 from bridged.stripe.gate import Gate
 from bridged.stripe.keys import ApiKey, read_key
 from bridged.stripe.pacer import Limits, Pacer
+from bridged.stripe.patience import Patience
 from bridged.sync import store as sync_store
-from bridged.sync.customer import freshen_customer, freshen_needs
+from bridged.sync.customer import freshen_customer, freshen_needs, read_on_demand
 from bridged.sync.desk import Desk, leased
 from bridged.sync.run import Report, Sync
 
+_log = log.logger("app")
 DEFAULT_PACE = 0.5
 """The half of the account's limit that we leave to the merchant's own traffic."""
 ANSWER_WITHIN = 15.0
@@ -43,6 +46,15 @@ _ANSWERS_NEED = ("customers", "subscriptions", "invoices", "payment_intents", "s
 
 
 @dataclass(frozen=True, slots=True)
+class Wire:
+    """How long Stripe is waited for and how fast it is asked. Only tests take other values than these."""
+
+    timeouts: Timeouts = field(default_factory=Timeouts)
+    patience: Patience = field(default_factory=Patience)
+    limits: Callable[[bool], Limits] = Limits.for_mode
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """The open installation, in one workspace."""
 
@@ -50,6 +62,7 @@ class App:
     database: Database
     vault: Vault
     workspace_id: int
+    wire: Wire = field(default_factory=Wire)
     gates: dict[str, Gate] = field(default_factory=dict[str, Gate])
     """One per account and mode: what one client of this process spends, the next one knows of."""
 
@@ -57,10 +70,15 @@ class App:
         """The account's gate, at this pace."""
         gate = self.gates.get(account)
         if gate is None:
-            gate = self.gates[account] = Gate(Pacer(Limits.for_mode(livemode), pace))
+            gate = self.gates[account] = Gate(Pacer(self.wire.limits(livemode), pace))
         elif gate.pacer.pace != pace:
             gate.set_pace(pace)
         return gate
+
+    def client(self, key: Secret, gate: Gate) -> StripeClient:
+        """A key's way to Stripe."""
+        wire = self.wire
+        return StripeClient(key, self.settings.stripe_api_base, gate, timeouts=wire.timeouts, patience=wire.patience)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +119,13 @@ class Status:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings) -> AsyncGenerator[App]:
+async def opened(settings: Settings, *, wire: Wire | None = None) -> AsyncGenerator[App]:
     """Opens database and vault. Raises DatabaseUnavailable, MigrationFailed, VaultError, SettingsError."""
     async with open_database(settings) as database:
         vault = await open_vault(settings, database)
         async with database.transaction() as conn:
             workspace_id = await accounts.default_workspace(conn)
-        yield App(settings, database, vault, workspace_id)
+        yield App(settings, database, vault, workspace_id, wire or Wire())
 
 
 async def find_connection(app: App, wanted: str | None) -> Connection:
@@ -131,7 +149,7 @@ async def connect(app: App, pasted: str, name: str | None) -> Connected:
     """
     key = read_key(pasted)
     gate = app.gate(f"key:{key.secret.fingerprint()}", livemode=key.livemode, pace=1.0)
-    async with StripeClient(key.secret, app.settings.stripe_api_base, gate) as client:
+    async with app.client(key.secret, gate) as client:
         identity = await probe.identify(client)
         resources = [(kind.name, kind.path, kind.permission) for kind in SYNCED]
         matrix = await probe.probe(client, resources)
@@ -197,10 +215,7 @@ async def sync_desk(app: App, connection: Connection, *, pace: float) -> AsyncGe
         key = await accounts.api_key(conn, app.vault, connection)
     holder = str(uuid.uuid4())
     gate = app.gate(connection.account_key, livemode=connection.livemode, pace=pace)
-    async with (
-        leased(app.database, connection.account_key, holder),
-        StripeClient(key, app.settings.stripe_api_base, gate) as client,
-    ):
+    async with leased(app.database, connection.account_key, holder), app.client(key, gate) as client:
         yield Desk(app.database, client, Scope(connection.workspace_id, connection.id), holder)
         offset = _stripe_now(client) - clock.unix()
         if client.total.requests and abs(offset - connection.clock_offset) > _CLOCK_TOLERANCE:
@@ -225,7 +240,33 @@ async def sync(
     """Brings the mirror up to date. `watch` is called after each page. Raises what `Sync.run` and `sync_desk` raise."""
     async with sync_desk(app, connection, pace=pace) as desk:
         work = Sync(desk, kinds, watch=lambda _: watch(work))
-        return await work.run(afresh=afresh)
+        _log.info("sync_started", connection=connection.id, kinds=len(kinds), pace=pace, afresh=afresh)
+        report = await work.run(afresh=afresh)
+    _log.info(
+        "sync_finished",
+        connection=connection.id,
+        complete=report.complete,
+        requests=report.requests,
+        rate_limited=report.rate_limited,
+        seconds=report.seconds,
+        incomplete=[kind.kind for kind in report.kinds if not kind.complete],
+    )
+    return report
+
+
+async def sync_customer(app: App, connection: Connection, customer_id: str, *, pace: float = DEFAULT_PACE) -> None:
+    """Reads one customer afresh, with what Stripe lists per customer only: payment methods and tax ids.
+
+    Raises NotFound, StripeError and what `sync_desk` raises.
+    """
+    async with sync_desk(app, connection, pace=pace) as desk:
+        await freshen_customer(desk, customer_id)
+        async with desk.reading() as conn:
+            found = await mirror.get(conn, BY_NAME["customers"], desk.scope, customer_id)
+        if found is None:
+            raise NotFound(f"Stripe has no customer {customer_id!r}.", hint="Check the id and the mode of the key.")
+        if not found.deleted:
+            await read_on_demand(desk, customer_id)
 
 
 async def ask(app: App, connection: Connection, customer_id: str, question: str) -> Reply:

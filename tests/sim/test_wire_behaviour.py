@@ -16,9 +16,10 @@ import aiohttp
 import pytest
 import stripe
 
-from bridged.sim import params, server
+from bridged.sim import params, routes, server
 from bridged.sim.limits import Limits
 from bridged.sim.server import Simulator
+from bridged.sim.store import Account, StripeError
 from sim.wire import ACCOUNT, NOW, client, tiny
 
 
@@ -298,12 +299,28 @@ def test_control_keys_limits_faults_and_clock(sim: Simulator) -> None:
     assert call(sim, "POST", "/_sim/connect/revoke", {"platform": ACCOUNT, "account": "acct_m"})[1]["connected"] == []
 
 
-def test_events_name_the_request_that_caused_them(sim: Simulator) -> None:
-    _, _, headers = call(sim, "POST", "/v1/customers/cus_1", {"name": "By request"}, Idempotency_Key="named")
-    event = client(sim).v1.events.list({"limit": 1}).data[0]
-    assert event.type == "customer.updated"
-    assert event.request is not None
-    assert (event.request.id, event.request.idempotency_key) == (headers["Request-Id"], "named")
+def rename(account: Account, given: dict[str, Any], args: dict[str, str]) -> dict[str, Any]:
+    if given.get("name") == "declined":
+        raise StripeError(402, "card_error", "Declined.", "card_declined", extra={"decline_code": "generic_decline"})
+    return account.update("customers", args["customer"], {"name": given["name"]}, "customer.updated")
+
+
+def test_writes_reach_their_handler_and_events_name_the_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routes, "_handlers", lambda: {("POST", "/v1/customers/{customer}"): rename})
+    with server.in_thread(tiny()) as sim:
+        form = {"name": "By request", "expand[]": "tax_ids"}
+        status, body, headers = call(sim, "POST", "/v1/customers/cus_1", form, Idempotency_Key="named")
+        assert (status, body["name"], body["tax_ids"]["data"][0]["id"]) == (200, "By request", "txi_1")
+        event = client(sim).v1.events.list({"limit": 1}).data[0]
+        assert event.request is not None
+        assert (event.request.id, event.request.idempotency_key) == (headers["Request-Id"], "named")
+        for _ in range(2):
+            status, body, headers = call(
+                sim, "POST", "/v1/customers/cus_1", {"name": "declined"}, Idempotency_Key="declined"
+            )
+            assert (status, body["error"]["decline_code"]) == (402, "generic_decline")
+        assert headers["Idempotent-Replayed"] == "true"
+        assert sim.log[-1].operation == "POST /v1/customers/{customer}"
 
 
 def test_nested_parameters() -> None:

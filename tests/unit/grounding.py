@@ -3,9 +3,23 @@
 import re
 from itertools import product
 
-from bridged.conversation.answers import Answer
+from bridged.conversation.answers import Answer, Facts, next_payment
 from bridged.conversation.dates import written_date, written_time
 from bridged.core.money import Money, format_money, is_currency
+
+PAY = " You can pay here: https://invoice.stripe.com/i/acct_1/one"
+ON_END = "on Tuesday, 1 December 2026 (Berlin time)"
+
+
+def said(given: Facts) -> str:
+    answer = next_payment(given)
+    assert ungrounded(answer) == []
+    return answer.text
+
+
+def kinds(given: Facts) -> list[str]:
+    said(given)
+    return [item.kind for item in next_payment(given).items]
 
 
 def ungrounded(answer: Answer) -> list[str]:

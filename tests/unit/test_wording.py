@@ -78,37 +78,26 @@ def test_every_row_reads_as_a_sentence(language: str, kind: str, known: bool) ->
     assert text[0].isupper()
 
 
-@pytest.mark.parametrize(
-    ("language", "text"),
-    [
-        (
-            "es",
-            "Tu próximo pago vence el martes, 1 de diciembre de 2026 (hora de Berlín): 29,00 €. Se cobrará automáticamente.",
-        ),
-        (
-            "pt",
-            "Seu próximo pagamento vence na terça-feira, 1 de dezembro de 2026 (horário de Berlim): € 29,00. "
-            "Ele será cobrado automaticamente.",
-        ),
-        (
-            "de",
-            "Ihre nächste Zahlung ist am Dienstag, 1. Dezember 2026 (Ortszeit Berlin) fällig: 29,00 €. "
-            "Sie wird automatisch abgebucht.",
-        ),
-        (
-            "fr",
-            "Votre prochain paiement est dû le mardi 1er décembre 2026 (heure de Berlin) : 29,00 €. "
-            "Il sera prélevé automatiquement.",
-        ),
-        (
-            "nl",
-            "Your next payment is due on Tuesday, 1 December 2026 (Berlin time): €29.00. It will be charged automatically.",
-        ),
-    ],
-)
-def test_the_answer_in_other_languages(language: str, text: str) -> None:
+FIRST = {
+    "es": "Tu próximo pago vence el martes, 1 de diciembre de 2026 (hora de Berlín): 29,00 €.",
+    "pt": "Seu próximo pagamento vence na terça-feira, 1 de dezembro de 2026 (horário de Berlim): € 29,00.",
+    "de": "Ihre nächste Zahlung ist am Dienstag, 1. Dezember 2026 (Ortszeit Berlin) fällig: 29,00 €.",
+    "fr": "Votre prochain paiement est dû le mardi 1er décembre 2026 (heure de Berlin) : 29,00 €.",
+    "nl": "Your next payment is due on Tuesday, 1 December 2026 (Berlin time): €29.00.",
+}
+SECOND = {
+    "es": "Se cobrará automáticamente.",
+    "pt": "Ele será cobrado automaticamente.",
+    "de": "Sie wird automatisch abgebucht.",
+    "fr": "Il sera prélevé automatiquement.",
+    "nl": "It will be charged automatically.",
+}
+
+
+@pytest.mark.parametrize("language", FIRST)
+def test_the_answer_in_other_languages(language: str) -> None:
     answer = next_payment(facts(subscription()), language)
-    assert answer.text.replace("\xa0", " ").replace("\u202f", " ") == text
+    assert answer.text.replace("\xa0", " ").replace("\u202f", " ") == f"{FIRST[language]} {SECOND[language]}"
     assert answer.language == known_language(language)
     assert ungrounded(answer) == []
 
@@ -267,7 +256,7 @@ ANY_FACTS = st.builds(
 )
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(ANY_FACTS, st.sampled_from(list(PHRASES)))
 def test_whatever_is_known_the_answer_stands_on_it(given_facts: Facts, language: str) -> None:
     answer = next_payment(given_facts, language)

@@ -65,6 +65,7 @@ def sync(
     full: Annotated[bool, Parameter(negative="", help="Read all afresh, also what an interrupted run has.")] = False,
     pace: Annotated[str, Parameter(help="Part of Stripe's rate limit to use: full, half, or 0.1 to 1.")] = "half",
     objects: Annotated[str | None, Parameter(help="Only these data objects, separated by commas.")] = None,
+    customer: Annotated[str | None, Parameter(help="Only this customer, with payment methods and tax ids.")] = None,
     json: Json = False,
 ) -> int:
     """Bring the mirror up to date. An interrupted sync goes on where it stopped. Exit code 1 if anything is missing."""
@@ -72,6 +73,10 @@ def sync(
 
     async def work(app: root.App) -> int:
         found = await root.find_connection(app, connection)
+        if customer is not None:
+            await root.sync_customer(app, found, customer, pace=part)
+            output.show_customer_read(found, customer, json=json)
+            return 0
         with progress_of(found.name) as progress:
             report = await root.sync(app, found, kinds=kinds, pace=part, afresh=full, watch=progress.show)
         output.show_report(found, report, json=json)

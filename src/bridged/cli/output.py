@@ -141,6 +141,14 @@ def show_report(connection: Connection, report: Report, *, json: bool) -> None:
     say(f"{done} in {report.seconds:.1f} s: {rate}.")
 
 
+def show_customer_read(connection: Connection, customer: str, *, json: bool) -> None:
+    """One customer was read afresh."""
+    if json:
+        document({"connection": connection.id, "customer": customer, "complete": True})
+    else:
+        say(f"Read {customer} afresh, with payment methods and tax ids.")
+
+
 def show_status(found: Sequence[root.Status], *, json: bool) -> None:
     """The mirror at a glance."""
     if json:

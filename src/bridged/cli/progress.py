@@ -46,7 +46,7 @@ class _Lines:
         for item in sync.progress.values():
             if item.complete and item.kind.name not in self._done:
                 self._done.add(item.kind.name)
-                say(f"{self._name}: {item.kind.title}: {item.rows:,} read, {item.pages} pages")
+                say(f"{self._name}: {item.kind.title}: {item.rows:,} read")
         if now - self._said >= _LINE_EVERY:
             self._said = now
             rows, pages, left = _sums(sync)

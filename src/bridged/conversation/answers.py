@@ -170,8 +170,15 @@ def _bare(kind: str, language: str, intent: str) -> Answer:
 
 
 def _items(facts: Facts, customer: Seen) -> tuple[Item, ...]:
-    later = sorted((*drafts(facts), *coming(facts)), key=lambda item: (item.when is None, item.when or 0))
+    later = sorted((*drafts(facts), *coming(facts)), key=lambda item: _turn(item, facts.now))
     return (*owed(facts), *later) or (_nothing(facts, customer),)
+
+
+def _turn(item: Item, now: int) -> tuple[bool, int]:
+    """The earliest first; what comes shortly counts as now, what has no date comes last."""
+    if item.when is None and item.kind.endswith("_soon"):
+        return (False, now)
+    return (item.when is None, item.when or 0)
 
 
 def _nothing(facts: Facts, customer: Seen) -> Item:

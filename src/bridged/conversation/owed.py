@@ -81,9 +81,9 @@ def invoice_money(invoice: Json) -> Money | None:
 
 
 def owed(facts: Facts) -> tuple[Item, ...]:
-    """Every open invoice, the longest overdue first, then payments without an invoice."""
+    """Open invoices: overdue ones, those to act on now, those due later; then payments without an invoice."""
     found = [_open_invoice(facts, seen) for seen in open_invoices(facts)]
-    found.sort(key=lambda item: (item.when is None, item.when or 0, item.sources))
+    found.sort(key=lambda item: (facts.now if item.when is None else item.when, item.sources))
     strange = [
         unknown(seen, "status")
         for seen in own(facts, facts.invoices)
@@ -119,10 +119,12 @@ def _invoice_item(kind: str, seen: Seen, *fields: str, when: int | None = None) 
 def _open_invoice(facts: Facts, seen: Seen) -> Item:
     attempt = instant(seen.data.get("next_payment_attempt"))
     intent = default_intent(facts, seen) if attempt is None else None
-    if intent is not None and (item := _by_intent(seen, intent)):
-        return item
+    told = _by_intent(seen, intent) if intent is not None else None
     subscription = subscription_of(facts, seen.data)
-    if subscription is not None and subscription.data.get("status") == "incomplete":
+    first = subscription is not None and subscription.data.get("status") == "incomplete"
+    if told is not None and not (first and told.kind == "invoice_action"):
+        return told
+    if first:
         return _first_invoice(facts, seen)
     method = collection_method(seen.data)
     if method == "send_invoice":

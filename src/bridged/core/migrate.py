@@ -25,6 +25,7 @@ _LOCK_TIMEOUT = "4s"
 _STATEMENT_TIMEOUT = "60s"
 _WAIT_FOR_OTHERS = 120.0
 _OLDEST_SERVER = 150000
+_OWNER_HINT = "Run `bridged migrate` once as a role that may create schemas and the role bridged_app."
 _LEDGER = """
 create schema if not exists bridged;
 create table if not exists bridged.migrations (
@@ -79,6 +80,12 @@ def pending(applied: dict[int, str], migrations: tuple[Migration, ...]) -> tuple
     return tuple(migration for migration in migrations if migration.number not in applied)
 
 
+def require_server(version: int) -> None:
+    """Raises MigrationFailed when the server's version number (`180004` for 18.4) is too old."""
+    if version < _OLDEST_SERVER:
+        raise MigrationFailed(f"PostgreSQL {version // 10000} is too old.", hint="Version 15 or newer is needed.")
+
+
 def migrate(url: str, *, create_database: bool = False) -> tuple[Migration, ...]:
     """Brings the schema up to date and says what it applied. Safe to call from many processes at once."""
     if create_database:
@@ -109,11 +116,13 @@ def _applied(conn: psycopg.Connection[Any]) -> dict[int, str]:
 
 
 def _apply(conn: psycopg.Connection[Any]) -> tuple[Migration, ...]:
-    if conn.info.server_version < _OLDEST_SERVER:
+    require_server(conn.info.server_version)
+    try:
+        conn.execute(_LEDGER)
+    except psycopg.errors.InsufficientPrivilege as error:
         raise MigrationFailed(
-            f"PostgreSQL {conn.info.server_version // 10000} is too old.", hint="Version 15 or newer is needed."
-        )
-    conn.execute(_LEDGER)
+            f"The schema cannot be created: {error.diag.message_primary}.", hint=_OWNER_HINT
+        ) from error
     todo = pending(_applied(conn), shipped())
     for migration in todo:
         try:
@@ -126,7 +135,7 @@ def _apply(conn: psycopg.Connection[Any]) -> tuple[Migration, ...]:
         except psycopg.errors.InsufficientPrivilege as error:
             raise MigrationFailed(
                 f"Migration {migration.number:04} needs more rights: {error.diag.message_primary}.",
-                hint="Run `bridged migrate` once as a role that may create schemas and the role bridged_app.",
+                hint=_OWNER_HINT,
             ) from error
         except psycopg.Error as error:
             raise MigrationFailed(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from bridged.core.errors import SettingsError
 from bridged.core.types import Secret
@@ -91,6 +91,10 @@ def _secret(env: Mapping[str, str], name: str) -> Secret | None:
             value = Path(path).read_text(encoding="utf-8").strip()
         except OSError as error:
             raise SettingsError(f"{name}_FILE cannot be read: {error.strerror}.", hint="Check path and mode.") from None
+        except UnicodeDecodeError:
+            raise SettingsError(
+                f"The file named in {name}_FILE is not text.", hint="Write the value as text."
+            ) from None
         if not value:
             raise SettingsError(f"The file named in {name}_FILE is empty.", hint="Put the value into it.")
     return Secret(value) if value else None
@@ -98,15 +102,25 @@ def _secret(env: Mapping[str, str], name: str) -> Secret | None:
 
 def _database_url(env: Mapping[str, str]) -> Secret | None:
     url = _secret(env, "BRIDGED_DATABASE_URL")
-    if url and urlsplit(url.reveal()).scheme not in {"postgresql", "postgres"}:
+    if url and url.reveal().partition("://")[0] not in {"postgresql", "postgres"}:
         raise SettingsError(
             "BRIDGED_DATABASE_URL is not a PostgreSQL URL.", hint="Write postgresql://user:password@host:5432/database."
         )
     return url
 
 
+def _split(value: str) -> SplitResult:
+    """The parts of a URL; of what is none, nothing."""
+    try:
+        parts = urlsplit(value)
+        _ = parts.port
+    except ValueError:
+        return SplitResult("", "", "", "", "")
+    return parts
+
+
 def _api_base(value: str) -> str:
-    url = urlsplit(value)
+    url = _split(value)
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise SettingsError(f"BRIDGED_STRIPE_API_BASE is not a URL: {value!r}.", hint=f"The default is {STRIPE_API}.")
     if url.username or url.password:
@@ -122,7 +136,7 @@ def _api_base(value: str) -> str:
 def _public_url(value: str | None) -> str | None:
     if value is None:
         return None
-    url = urlsplit(value)
+    url = _split(value)
     if url.scheme not in {"http", "https"} or not url.hostname:
         raise SettingsError(
             f"BRIDGED_PUBLIC_URL is not a URL: {value!r}.", hint="Write https://the-name-people-and-stripe-reach."

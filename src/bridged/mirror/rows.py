@@ -12,7 +12,7 @@ from bridged.core.types import Json
 
 _ESCAPES = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|.)", re.DOTALL)
 _SUSPECT = re.compile(
-    r"\\u(?:0000|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F])"
+    r"\\u(?:0000|(?<=\\\\u)[dD][89abAB]|[dD][89abAB][0-9a-fA-F]{2}(?!\\u[dD][c-fC-F])|(?<!\\u[dD][89abAB]..\\u)[dD][c-fC-F])"
 )
 """Finds a page that may need escaping at the speed of `re`; that a backslash itself may be escaped is for `escaped`."""
 _HAS_MORE = re.compile(rb'"has_more"\s*:\s*true')

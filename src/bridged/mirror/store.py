@@ -53,6 +53,7 @@ class Row:
 # `m` is the row that is there, `excluded` what was just learned.
 # Later interval: the new state holds. Overlapping: equal data only widens what is known, unequal data is a doubt.
 # Earlier: not news. A cut-off object never replaces a whole one; it only says that the row must be read again.
+# Whatever is in doubt lasts to the end of both intervals: only what is later than all the evidence settles it.
 # Rows in the order of their ids, so that two writers of overlapping pages cannot deadlock.
 _PUT = """
 with written as (
@@ -73,15 +74,13 @@ with written as (
                       then excluded.changed_at else m.changed_at end,
     as_of = case when excluded.as_of >= m.known_until
                  then case when m.dirty or not excluded.dirty then excluded.as_of else m.as_of end
-                 when m.data = excluded.data and m.deleted = excluded.deleted then least(m.as_of, excluded.as_of)
+                 when m.data = excluded.data and m.deleted = excluded.deleted or m.deleted and excluded.deleted
+                 then least(m.as_of, excluded.as_of)
                  else m.as_of end,
-    known_until = case when excluded.as_of >= m.known_until
-                       then case when m.dirty or not excluded.dirty then excluded.known_until else m.known_until end
-                       when m.data = excluded.data and m.deleted = excluded.deleted
-                       then greatest(m.known_until, excluded.known_until)
-                       else m.known_until end,
+    known_until = greatest(m.known_until, excluded.known_until),
     dirty = case when excluded.as_of >= m.known_until then excluded.dirty
-                 when m.data = excluded.data and m.deleted = excluded.deleted then m.dirty
+                 when m.data = excluded.data and m.deleted = excluded.deleted or m.deleted and excluded.deleted
+                 then m.dirty
                  else true end
   where excluded.known_until > m.as_of
   returning xmax = 0 as stored, changed_at = %(now)s as changed, dirty
@@ -91,10 +90,23 @@ select count(*) filter (where stored) as stored, count(*) filter (where changed 
 from written
 """
 _BURY = """
-update {table} m set
-  deleted = true, dirty = false, as_of = to_timestamp(%(as_of)s), known_until = to_timestamp(%(known_until)s),
-  changed_at = case when m.deleted then m.changed_at else %(now)s end
-where connection_id = %(connection_id)s and id = %(id)s and m.known_until <= to_timestamp(%(as_of)s)
+insert into {table} as m
+  (workspace_id, connection_id, id, deleted, as_of, known_until, dirty, changed_at, data)
+values (
+  %(workspace_id)s, %(connection_id)s, %(id)s, true, to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), false,
+  %(now)s, jsonb_build_object('id', %(id)s::text, 'object', %(object)s::text, 'deleted', true)
+)
+on conflict (connection_id, id) do update set
+  deleted = m.deleted or excluded.as_of >= m.known_until,
+  changed_at = case when excluded.as_of >= m.known_until and not m.deleted
+                    then excluded.changed_at else m.changed_at end,
+  as_of = case when excluded.as_of >= m.known_until then excluded.as_of
+               when m.deleted then least(m.as_of, excluded.as_of)
+               else m.as_of end,
+  known_until = greatest(m.known_until, excluded.known_until),
+  dirty = case when excluded.as_of >= m.known_until then false when m.deleted then m.dirty else true end
+where excluded.known_until > m.as_of
+returning xmax <> 0 and deleted and changed_at = %(now)s as died
 """
 _ROW = "id, data, deleted, dirty, as_of, known_until"
 
@@ -148,18 +160,24 @@ async def put(
 
 
 async def bury(conn: Conn, kind: Kind, scope: Scope, object_id: str, held: Held, now: datetime) -> bool:
-    """Leaves a tombstone: Stripe no longer has the object. The last state stays in `data`."""
+    """Leaves a tombstone: Stripe no longer has the object. The last state stays in `data`. True if it lived until now.
+
+    An object that was never stored gets one too, or a late snapshot would raise it from the dead.
+    """
     cursor = await conn.execute(
         _of(kind, sql.SQL(_BURY)),
         {
+            "workspace_id": scope.workspace_id,
             "connection_id": scope.connection_id,
             "id": object_id,
+            "object": kind.object,
             "as_of": held.as_of,
             "known_until": held.known_until,
             "now": now,
         },
     )
-    return cursor.rowcount == 1
+    row = await cursor.fetchone()
+    return row is not None and row["died"]
 
 
 async def get(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Row | None:
@@ -258,11 +276,17 @@ async def invoice_payments(
     return [Row(**row) for row in await cursor.fetchall()]
 
 
-async def doubt(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> int:
-    """Marks known objects to be read again."""
+async def doubt(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str], until: float) -> int:
+    """Marks known objects to be read again: they may have changed up to a moment by Stripe's clock."""
     cursor = await conn.execute(
-        _of(kind, sql.SQL("update {table} set dirty = true where connection_id = %s and id = any(%s)")),
-        (scope.connection_id, list(ids)),
+        _of(
+            kind,
+            sql.SQL(
+                "update {table} set dirty = true, known_until = greatest(known_until, to_timestamp(%s)) "
+                "where connection_id = %s and id = any(%s) and as_of < to_timestamp(%s)"
+            ),
+        ),
+        (until, scope.connection_id, list(ids), until),
     )
     return cursor.rowcount
 

@@ -48,6 +48,8 @@ def start(account: Account, customer_id: str, terms: Terms) -> Obj:
     )
     made["discounts"] = [add_discount(account, made, coupon_id) for coupon_id in terms.coupons]
     made |= opening(made, terms, now)
+    if made["cancel_at_period_end"]:
+        made |= at_period_end(made, ends=True)
     account.create("subscriptions", made)
     draft = first_invoice(account, made, now)
     made = account.update("subscriptions", made["id"], {"latest_invoice": draft["id"]})
@@ -67,6 +69,14 @@ def new_item(
         **subscriptions.item(account, subscription_id, price, quantity, first_period(price, now, terms)),
         "tax_rates": rates,
     }
+
+
+def at_period_end(subscription: Obj, *, ends: bool) -> Obj:
+    """The fields of a cancellation announced for the end of the period, or of taking it back."""
+    if not ends:
+        return {"cancel_at_period_end": False, "cancel_at": None}
+    end = min(item["current_period_end"] for item in subscription["items"]["data"])
+    return {"cancel_at_period_end": True, "cancel_at": end}
 
 
 def opening(subscription: Obj, terms: Terms, now: int) -> Obj:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
+import importlib.util
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +19,8 @@ from bridged.sim.rendering import Renderer, envelope, expanded
 from bridged.sim.resources import NESTED, RESOURCES, Nested, Resource
 from bridged.sim.store import Account, Obj, World
 
+_OWNERS = {"subscription_items": "subscriptions", "checkout": "checkout_sessions"}
+"""Whose permission a write needs when its address does not begin with a list's own path."""
 Handler = Callable[[Account, Obj, Obj], Obj]
 
 
@@ -136,19 +138,16 @@ class Routes:
         self._add("POST", "/v1/invoices/create_preview", (preview_permission,), _preview)
 
     def _write(self, method: str, pattern: str, handler: Handler) -> None:
-        resource = RESOURCES[pattern.split("/")[2]]
+        head = pattern.split("/")[2]
+        resource = RESOURCES[_OWNERS.get(head, head)]
         self._add(method, pattern, resource.permissions("write"), partial(_act, handler))
 
 
-def _world_side(module: str) -> Any:
-    return importlib.import_module(f"bridged.sim.{module}")
-
-
 def _handlers() -> dict[tuple[str, str], Handler]:
-    try:
-        return _world_side("actions").HANDLERS
-    except ModuleNotFoundError:
+    """The world side's writes; without its module the API is read-only."""
+    if importlib.util.find_spec("bridged.sim.actions") is None:
         return {}
+    return importlib.import_module("bridged.sim.actions").HANDLERS
 
 
 def _list(resource: Resource, call: Call) -> bytes:

@@ -109,6 +109,11 @@ class _Index:
                 del self.buckets[key]
 
 
+def _second(obj: Obj) -> int:
+    """When an object was made; invoice items say `date`."""
+    return int(obj.get("created") or obj.get("date") or 0)
+
+
 class Collection:
     """The objects of one kind in one account, in Stripe's list order (newest `created` first, ties arbitrary but
     fixed), with lazy indexes. `generation` grows with every change.
@@ -140,7 +145,7 @@ class Collection:
         self._late.clear()
 
     def insert(self, obj: Obj, tie: int) -> None:
-        rank: Rank = (int(obj.get("created") or 0), tie, obj["id"])
+        rank: Rank = (_second(obj), tie, obj["id"])
         self.generation += 1
         self.objects[obj["id"]] = obj
         self._rank[obj["id"]] = rank
@@ -154,7 +159,7 @@ class Collection:
     def replace(self, obj: Obj) -> None:
         """Puts a new version of a stored object in its place; a changed `created` moves it."""
         old, rank = self.objects[obj["id"]], self._rank[obj["id"]]
-        if int(obj.get("created") or 0) != rank[0]:
+        if _second(obj) != rank[0]:
             self.remove(obj["id"])
             self.insert(obj, rank[1])
             return

@@ -79,12 +79,12 @@ def fill(account: Account, kind: str, created: Sequence[int]) -> list[str]:
     sample = BUILDERS[kind](account)
     prefix = sample["id"].rpartition("_")[0] or "code"
     collection, draw = account.collection(kind), account.random.getrandbits
-    own = "metadata" in sample
+    own, moment = "metadata" in sample, "date" if kind == "invoiceitems" else "created"
     ids: list[str] = []
     for number, second in enumerate(created):
         account.serial += 1
         object_id = f"{prefix}_{draw(72):018x}{account.serial:x}"
-        made: Obj = {**sample, "id": object_id, "created": second}
+        made: Obj = {**sample, "id": object_id, moment: second}
         if own:
             made["metadata"] = {"number": str(number)}
         for name in ("items", "lines"):

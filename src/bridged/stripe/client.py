@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from bridged import __version__
-from bridged.core import clock
+from bridged.core import clock, log
 from bridged.core.errors import AnswerUnreadable, RateLimited, StripeError, StripeUnreachable
 from bridged.core.types import Held, Secret
 from bridged.stripe import skew
@@ -39,6 +39,7 @@ _WALL_CLOCK_ERROR = 10.0
 """Seconds by which our own wall clock is trusted when an answer has no `Date`; Stripe's always have one."""
 
 _T = TypeVar("_T")
+_log = log.logger("stripe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,8 @@ class StripeClient:
                 return await self._attempt(call, tally, read)
             except StripeError as error:
                 wait = retry_after(error, attempt, self._random_unit(), self._patience, foreground=call.foreground)
+                again = wait is not None and call.repeatable
+                _log.info("stripe_failed", again=again, attempt=attempt, **_about(call, error))
                 if wait is None or not call.repeatable:
                     tally.failures += 1
                     raise
@@ -214,6 +217,14 @@ class StripeClient:
         try:
             raw = await self._send(call)
             tally.bytes += len(raw.body)
+            _log.debug(
+                "stripe_answered",
+                endpoint=call.endpoint,
+                status=raw.status,
+                request_id=raw.headers.get("Request-Id"),
+                bytes=len(raw.body),
+                seconds=round(raw.received - raw.sent, 4),
+            )
             if not 200 <= raw.status < 300:
                 raise refusal(raw.status, raw.headers, raw.body)
             outcome = Outcome.ANSWERED
@@ -256,6 +267,17 @@ class StripeClient:
             raise AnswerUnreadable("Stripe's answer was cut off or garbled on its way.", hint="Ask again.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error, self._timeouts) from None
+
+
+def _about(call: _Call, error: StripeError) -> dict[str, object]:
+    """What the log says of a failure: enough to ask Stripe's support, nothing of the body."""
+    return {
+        "endpoint": call.endpoint,
+        "error": error.code,
+        "status": error.status,
+        "stripe_code": error.stripe_code,
+        "request_id": error.request_id,
+    }
 
 
 def _get(path: str, params: Params | None, *, foreground: bool, account: str | None) -> _Call:

@@ -14,8 +14,8 @@ from bridged.core import clock
 from bridged.core.errors import KeyInvalid, PermissionMissing, RequestRefused, StripeError
 from bridged.core.types import Held, Json
 from bridged.mirror import store as mirror
-from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, Kind
-from bridged.stripe.operations import Param
+from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, KINDS, Kind, Reach
+from bridged.stripe.operations import Param, segment
 from bridged.sync.desk import Desk
 from bridged.sync.refresh import apply, read, refresh
 
@@ -49,6 +49,14 @@ async def freshen_customer(desk: Desk, customer_id: str) -> None:
     await refresh(desk, None, BY_NAME["invoices"], left, foreground=True)
 
 
+async def read_on_demand(desk: Desk, customer_id: str) -> None:
+    """Reads the kinds Stripe lists per customer only: payment methods and tax ids. Raises StripeError."""
+    for kind in KINDS:
+        if kind.reach is Reach.CUSTOMER:
+            own = kind.path.replace("{customer}", segment(customer_id))
+            await _list(desk, kind, {} if own != kind.path else {"customer": customer_id}, own)
+
+
 async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str, str]]) -> None:
     """Reads what `conversation.answers.needs` asked for, as (kind of need, id). Raises KeyInvalid, StripeError."""
     await _together(*(_need(desk, customer_id, kind, object_id) for kind, object_id in needs))
@@ -74,11 +82,11 @@ async def _object(desk: Desk, kind: Kind, object_id: str) -> None:
     await apply(desk, None, kind, object_id, await read(desk.client, kind, object_id, foreground=True))
 
 
-async def _list(desk: Desk, kind: Kind, filters: dict[str, str]) -> None:
+async def _list(desk: Desk, kind: Kind, filters: dict[str, str], path: str = "") -> None:
     cursor: str | None = None
     while True:
         query: dict[str, Param] = {**filters, "limit": 100, "starting_after": cursor}
-        page = await desk.client.page(kind.path, query, foreground=True)
+        page = await desk.client.page(path or kind.path, query, foreground=True)
         async with desk.writing(None) as conn:
             await mirror.put_page(conn, kind, desk.scope, page.answer.body, page.answer.held, clock.now())
         cursor = page.head.cursor

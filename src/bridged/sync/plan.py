@@ -114,7 +114,7 @@ def landed(window: Window, page: Page) -> Window:
         return replace(window, pages=window.pages + 1, ended=not page.has_more)
     return replace(
         window,
-        at=page.last_created,
+        at=min(window.at, page.last_created),
         after=page.last_id,
         pages=window.pages + 1,
         rows=window.rows + page.count,

@@ -213,6 +213,7 @@ def invoice(account: Account, customer: Obj, currency: str, **fields: Any) -> Ob
 def invoice_item(account: Account, customer_id: str, amount: int, currency: str, **fields: Any) -> Obj:
     now = account.clock.now
     own = born(account, "ii")
+    del own["created"]
     own |= {"date": now, "period": {"end": now, "start": now}, "customer": customer_id, "net_amount": amount}
     return {**INVOICE_ITEM, **own, "amount": amount, "currency": currency, **fields}
 
