@@ -28,3 +28,7 @@ def configure(level: str) -> None:
 def logger(module: str) -> Any:
     """The logger of a module."""
     return structlog.get_logger(module=module)
+
+
+# structlog's own default would print everything to stdout, which belongs to the data.
+configure("warning")
