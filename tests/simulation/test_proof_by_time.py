@@ -9,13 +9,12 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
-from simulation import stage
-
 from bridged import app as root
 from bridged.conversation.facts import Item
 from bridged.core.settings import Settings
 from bridged.sim import billing, world
 from bridged.sim.store import Account, Obj
+from simulation import stage
 
 DAY = 86400
 HORIZON = 40 * DAY

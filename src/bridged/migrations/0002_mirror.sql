@@ -5,10 +5,15 @@ create function bridged.text_of(value jsonb) returns text
   language sql immutable parallel safe
   return case jsonb_typeof(value) when 'string' then value #>> '{}' end;
 
+-- A word of an open enum. Like ids it is at most 255 characters long: an index takes no more than 2,700 bytes.
+create function bridged.word_of(value jsonb) returns text
+  language sql immutable parallel safe
+  return case jsonb_typeof(value) when 'string' then left(value #>> '{}', 255) end;
+
 -- An expandable field is an id, an object, or null.
 create function bridged.ref_of(value jsonb) returns text
   language sql immutable parallel safe
-  return case jsonb_typeof(value) when 'string' then value #>> '{}' when 'object' then value ->> 'id' end;
+  return case jsonb_typeof(value) when 'string' then bridged.word_of(value) when 'object' then bridged.word_of(value -> 'id') end;
 
 create function bridged.int_of(value jsonb) returns bigint
   language sql immutable parallel safe
@@ -86,7 +91,7 @@ create index on stripe.customers (connection_id, phone_norm);
 select bridged.create_mirror_v1('subscriptions', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   customer_account text generated always as (bridged.text_of(data -> 'customer_account')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored,
   collection_method text generated always as (bridged.text_of(data -> 'collection_method')) stored,
   current_period_start timestamptz generated always as (bridged.item_period_v1(data, 'current_period_start')) stored,
@@ -108,7 +113,7 @@ select bridged.create_mirror_v1('invoices', $c$,
   customer_account text generated always as (bridged.text_of(data -> 'customer_account')) stored,
   subscription_id text generated always as (coalesce(
     bridged.ref_of(data #> '{parent,subscription_details,subscription}'), bridged.ref_of(data -> 'subscription'))) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   number text generated always as (bridged.text_of(data -> 'number')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored,
   total bigint generated always as (bridged.int_of(data -> 'total')) stored,
@@ -130,7 +135,7 @@ create index on stripe.invoices (connection_id, status);
 select bridged.create_mirror_v1('payment_intents', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   customer_account text generated always as (bridged.text_of(data -> 'customer_account')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   amount_received bigint generated always as (bridged.int_of(data -> 'amount_received')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored,
@@ -143,7 +148,7 @@ create index on stripe.payment_intents (connection_id, customer_id);
 select bridged.create_mirror_v1('charges', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   payment_intent_id text generated always as (bridged.ref_of(data -> 'payment_intent')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   amount_refunded bigint generated always as (bridged.int_of(data -> 'amount_refunded')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored,
@@ -159,7 +164,7 @@ create index on stripe.charges (connection_id, payment_intent_id);
 select bridged.create_mirror_v1('refunds', $c$,
   charge_id text generated always as (bridged.ref_of(data -> 'charge')) stored,
   payment_intent_id text generated always as (bridged.ref_of(data -> 'payment_intent')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   reason text generated always as (bridged.text_of(data -> 'reason')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored
@@ -169,7 +174,7 @@ create index on stripe.refunds (connection_id, charge_id);
 select bridged.create_mirror_v1('disputes', $c$,
   charge_id text generated always as (bridged.ref_of(data -> 'charge')) stored,
   payment_intent_id text generated always as (bridged.ref_of(data -> 'payment_intent')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   reason text generated always as (bridged.text_of(data -> 'reason')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored
@@ -177,7 +182,7 @@ $c$);
 create index on stripe.disputes (connection_id, charge_id);
 
 select bridged.create_mirror_v1('payouts', $c$,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored,
   arrival_date timestamptz generated always as (bridged.time_of(data -> 'arrival_date')) stored
@@ -185,7 +190,7 @@ $c$);
 
 select bridged.create_mirror_v1('balance_transactions', $c$,
   type text generated always as (bridged.text_of(data -> 'type')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   source_id text generated always as (bridged.ref_of(data -> 'source')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   fee bigint generated always as (bridged.int_of(data -> 'fee')) stored,
@@ -222,7 +227,7 @@ select bridged.create_mirror_v1('invoice_payments', $c$,
   invoice_id text generated always as (bridged.ref_of(data -> 'invoice')) stored,
   payment_intent_id text generated always as (bridged.ref_of(data #> '{payment,payment_intent}')) stored,
   charge_id text generated always as (bridged.ref_of(data #> '{payment,charge}')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   is_default boolean generated always as (bridged.bool_of(data -> 'is_default')) stored,
   amount_requested bigint generated always as (bridged.int_of(data -> 'amount_requested')) stored,
   amount_paid bigint generated always as (bridged.int_of(data -> 'amount_paid')) stored,
@@ -234,7 +239,7 @@ create index on stripe.invoice_payments (connection_id, payment_intent_id);
 select bridged.create_mirror_v1('subscription_schedules', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   subscription_id text generated always as (bridged.ref_of(data -> 'subscription')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored
+  status text generated always as (bridged.word_of(data -> 'status')) stored
 $c$);
 create index on stripe.subscription_schedules (connection_id, customer_id);
 
@@ -242,7 +247,7 @@ select bridged.create_mirror_v1('checkout_sessions', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   payment_intent_id text generated always as (bridged.ref_of(data -> 'payment_intent')) stored,
   subscription_id text generated always as (bridged.ref_of(data -> 'subscription')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   payment_status text generated always as (bridged.text_of(data -> 'payment_status')) stored,
   amount_total bigint generated always as (bridged.int_of(data -> 'amount_total')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored
@@ -252,7 +257,7 @@ create index on stripe.checkout_sessions (connection_id, customer_id);
 select bridged.create_mirror_v1('credit_notes', $c$,
   customer_id text generated always as (bridged.ref_of(data -> 'customer')) stored,
   invoice_id text generated always as (bridged.ref_of(data -> 'invoice')) stored,
-  status text generated always as (bridged.text_of(data -> 'status')) stored,
+  status text generated always as (bridged.word_of(data -> 'status')) stored,
   amount bigint generated always as (bridged.int_of(data -> 'amount')) stored,
   currency text generated always as (bridged.text_of(data -> 'currency')) stored
 $c$);
