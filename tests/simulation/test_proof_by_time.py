@@ -94,7 +94,8 @@ def judge(item: Item, later: Later, outcome: Outcome) -> None:
         _note(item, outcome, held=item.when in attempts, told=item.when, happened=sorted(attempts)[:3])
     elif item.kind in {"invoice_due", "invoice_overdue"}:
         invoice = later.account.get("invoices", item.sources[0])
-        assert invoice is not None and item.money is not None
+        assert invoice is not None
+        assert item.money is not None
         _note(item, outcome, held=invoice["due_date"] == item.when and invoice["currency"] == item.money.currency)
 
 
