@@ -28,7 +28,7 @@ check: install ## lint, format, types, import law, architecture
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
-	$(BIN)/pytest -q tests/unit/test_house.py
+	$(BIN)/pytest -q tests/unit/test_house.py tests/unit/test_papers.py
 
 test: install ## everything that must hold (WORKERS=2 processes)
 	$(BIN)/pytest -q -n $(WORKERS) $(ARGS)
@@ -48,5 +48,5 @@ soak: install ## long simulations
 docs: install ## generate docs/reference/cli.md from the commands
 	$(BIN)/python scripts/reference.py
 
-lock: install ## resolve the dependencies of pyproject.toml anew
-	scripts/lock
+lock: install ## resolve the dependencies of pyproject.toml anew (ARGS=--upgrade: to the newest)
+	scripts/lock $(ARGS)

@@ -1,6 +1,10 @@
-"""Writes docs/reference/cli.md from the commands themselves; `make docs`. A test compares."""
+"""Writes docs/reference/cli.md from the commands themselves; `make docs`. With --check it only compares.
+
+A program of its own: what cyclopts prints depends on how the process was started.
+"""
 
 import re
+import sys
 from pathlib import Path
 
 from bridged.cli import cli
@@ -17,4 +21,6 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    if "--check" in sys.argv:
+        sys.exit(None if PAGE.read_text(encoding="utf-8") == page() else f"{PAGE.name} is not what the commands say")
     PAGE.write_text(page(), encoding="utf-8")

@@ -16,18 +16,15 @@ from pathlib import Path
 import hypothesis
 import psycopg
 import pytest
-from psycopg import sql
 from psycopg.rows import dict_row
 
-from bridged.core.db import APP_ROLE, Conn, Database, open_database
+from bridged.core.db import Conn, Database, open_database
 from bridged.core.embedded import Embedded
 from bridged.core.migrate import migrate
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
-
-WORKSPACE = 1
-"""The workspace every migrated database has."""
+from ground import WORKSPACE, Cluster, new_scope
 
 for name in [name for name in os.environ if name.startswith("BRIDGED_")]:
     del os.environ[name]
@@ -45,6 +42,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--seed", type=int, help="the seed of simulations; a failing one prints its own")
+    parser.addoption("--seeds", type=int, help="how often each simulation is tried, each time with another seed")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "turn" in metafunc.fixturenames:
+        few = next((mark.args[0] for mark in metafunc.definition.iter_markers("turns")), 1)
+        turns = metafunc.config.getoption("--seeds")
+        metafunc.parametrize("turn", range(few if turns is None else turns))
 
 
 @pytest.fixture
@@ -65,34 +70,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
-class Cluster:
-    """A worker's server: databases are cloned from the migrated template and dropped again."""
-
-    def __init__(self, embedded: Embedded, admin: psycopg.Connection) -> None:
-        self._embedded = embedded
-        self._admin = admin
-        self._count = 0
-
-    def url(self, name: str) -> str:
-        """With the rights of the owner."""
-        return self._embedded.url(database=name)
-
-    def app_url(self, name: str) -> str:
-        """With the rights of the application."""
-        return self._embedded.url(user=APP_ROLE, database=name)
-
-    def clone(self) -> str:
-        """The name of a fresh copy of the template."""
-        self._count += 1
-        clone = f"clone_{self._count}"
-        statement = "create database {} template template strategy file_copy"
-        self._admin.execute(sql.SQL(statement).format(sql.Identifier(clone)))
-        return clone
-
-    def drop(self, clone: str) -> None:
-        self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(clone)))
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     home = Path(tempfile.mkdtemp(prefix="bridged-tests-"))
@@ -106,14 +83,15 @@ def cluster() -> Iterator[Cluster]:
             admin.execute("alter system set fsync = off")
             admin.execute("select pg_reload_conf()")
             yield Cluster(embedded, admin)
-        embedded.leave()
     finally:
         guard.communicate()
 
 
 def _guarded(home: Path) -> subprocess.Popen[bytes]:
     """Stops the server and removes its home when this process ends, even by SIGKILL."""
-    script = 'cat; read -r pid < "$1/postgres/postmaster.pid" && kill -QUIT "$pid"; rm -rf "$1"'
+    lock = '"$1/postgres/postmaster.pid"'
+    wait = f"for _ in $(seq 100); do [ -e {lock} ] || break; sleep 0.02; done"
+    script = f'cat; read -r pid < {lock} && kill -QUIT "$pid" && {wait}; rm -rf "$1"'
     return subprocess.Popen(
         [shutil.which("sh") or "sh", "-c", script, "guard", str(home)],
         stdin=subprocess.PIPE,
@@ -171,15 +149,3 @@ async def scope(database: Database) -> Scope:
     """A connection in the default workspace of `database`."""
     async with database.transaction(WORKSPACE) as conn:
         return await new_scope(conn)
-
-
-async def new_scope(conn: Conn, name: str = "Acme", workspace_id: int = WORKSPACE) -> Scope:
-    """Stores a connection of that name; the caller is in its workspace."""
-    cursor = await conn.execute(
-        "insert into bridged.connections (workspace_id, name, livemode, key_kind, key_fingerprint) "
-        "values (%s, %s, false, 'secret', %s) returning id::text",
-        (workspace_id, name, f"fingerprint of {name}"),
-    )
-    row = await cursor.fetchone()
-    assert row is not None
-    return Scope(workspace_id, row["id"])

@@ -1,10 +1,13 @@
-"""Workspaces and connections: who may read which Stripe account, by which credential, and what is known of it."""
+"""Workspaces, connections, API tokens: who may read which Stripe account, by which credential, what is known of it."""
 
 from __future__ import annotations
 
+import hashlib
+import re
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from bridged.core.db import Conn
@@ -13,6 +16,10 @@ from bridged.core.types import Secret
 from bridged.core.vault import Vault
 
 API_KEY = "api_key"
+SCOPES = ("read", "sync", "admin")
+"""What a token may do, each including those before it: read; start and stop syncs; change settings."""
+_TOKEN = re.compile(r"brg_[A-Za-z0-9_-]{43}")
+_SEEN_EVERY = timedelta(minutes=1)
 _CONNECTING = 0x636F6E6E
 _COLUMNS = (
     "workspace_id, id::text, name, livemode, key_kind, key_fingerprint, account_id, account_name, country, "
@@ -70,6 +77,35 @@ class Permission:
     allowed: bool
     needed: tuple[str, ...] = ()
     message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ApiToken:
+    """An API token as it may be shown: its text is known only to whoever made it."""
+
+    id: str
+    name: str
+    scopes: tuple[str, ...]
+    created_at: datetime
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    last_used_at: datetime | None
+
+    def valid(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+
+
+@dataclass(frozen=True, slots=True)
+class Bearer:
+    """Whose token came with a request."""
+
+    workspace_id: int
+    token_id: str
+    scopes: tuple[str, ...]
+
+    def may(self, scope: str) -> bool:
+        """Whether the token has this scope or one that includes it."""
+        return any(SCOPES.index(each) >= SCOPES.index(scope) for each in self.scopes if each in SCOPES)
 
 
 async def default_workspace(conn: Conn) -> int:
@@ -234,3 +270,81 @@ async def permissions(conn: Conn, connection: Connection) -> list[Permission]:
         Permission(row["kind"], row["allowed"], tuple(row["needed"]), row["message"] or "")
         for row in await cursor.fetchall()
     ]
+
+
+_SHOWN = "id::text, name, scopes, created_at, expires_at, revoked_at, last_used_at"
+
+
+async def create_token(
+    conn: Conn, workspace_id: int, name: str, scopes: Sequence[str], *, now: datetime, lasts: timedelta | None
+) -> tuple[ApiToken, Secret]:
+    """A new token and, this once, its text. Raises UsageError when a token of that name is still valid.
+
+    The text is 256 random bits: a plain SHA-256 keeps it, salt and slowness are for what can be guessed.
+    """
+    if any(each.name == name and each.valid(now) for each in await tokens(conn, workspace_id)):
+        raise UsageError(f"A token named {name!r} exists already.", hint="Revoke it first, or give another name.")
+    text = "brg_" + secrets.token_urlsafe(32)
+    cursor = await conn.execute(
+        "insert into bridged.api_tokens (workspace_id, name, hash, scopes, created_at, expires_at) "
+        f"values (%s, %s, %s, %s, %s, %s) returning {_SHOWN}",
+        (workspace_id, name, _digest(text), list(scopes), now, now + lasts if lasts else None),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return _token(row), Secret(text)
+
+
+async def tokens(conn: Conn, workspace_id: int) -> list[ApiToken]:
+    """All of a workspace, oldest first."""
+    cursor = await conn.execute(
+        f"select {_SHOWN} from bridged.api_tokens where workspace_id = %s order by created_at, id",
+        (workspace_id,),
+    )
+    return [_token(row) for row in await cursor.fetchall()]
+
+
+async def revoke_token(conn: Conn, workspace_id: int, wanted: str, now: datetime) -> ApiToken:
+    """Ends the token of that id, or the valid one of that name; one that has ended stays as it is. Raises NotFound."""
+    known = await tokens(conn, workspace_id)
+    named = [each for each in known if each.name == wanted and each.valid(now)]
+    found = next((each for each in [*known, *named] if wanted == each.id or each in named), None)
+    if found is None:
+        raise NotFound(f"There is no valid token {wanted!r}.", hint="`bridged tokens list` shows them.")
+    cursor = await conn.execute(
+        "update bridged.api_tokens set revoked_at = coalesce(revoked_at, %s) where workspace_id = %s and id = %s "
+        f"returning {_SHOWN}",
+        (now, workspace_id, found.id),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return _token(row)
+
+
+def _token(row: dict[str, Any]) -> ApiToken:
+    row["scopes"] = tuple(row["scopes"])
+    return ApiToken(**row)
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode()).digest()
+
+
+async def bearer(conn: Conn, token: Secret) -> Bearer | None:
+    """Whose token this is; None if it is no valid one. The one look across workspaces: by digest, in no workspace."""
+    if not _TOKEN.fullmatch(token.reveal()):
+        return None
+    cursor = await conn.execute(
+        "select workspace_id, id::text, scopes from bridged.token_of(%s)", (_digest(token.reveal()),)
+    )
+    row = await cursor.fetchone()
+    return Bearer(row["workspace_id"], row["id"], tuple(row["scopes"])) if row else None
+
+
+async def token_used(conn: Conn, bearer: Bearer, now: datetime) -> None:
+    """Notes when a token was used, to the minute: a busy one is not written at every request."""
+    await conn.execute(
+        "update bridged.api_tokens set last_used_at = %s where workspace_id = %s and id = %s "
+        "and (last_used_at is null or last_used_at <= %s)",
+        (now, bearer.workspace_id, bearer.token_id, now - _SEEN_EVERY),
+    )

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bridged.sim import actions, billing, world
+from bridged.sim import actions, billing, synthesis, world
 from bridged.sim.store import Account, Obj, StripeError, World
 from sim import worlds
 
@@ -298,13 +298,22 @@ def test_metadata_is_merged_and_unset(shop: Merchant) -> None:
 
 
 def test_synthetic_objects(shop: Merchant) -> None:
-    from bridged.sim import synthesis
-
     for kind in synthesis.BUILDERS:
         before = len(shop.account.collection(kind).objects)
         ids = world.synthetic(shop.account, kind, range(1_700_000_000, 1_700_000_050))
         assert len(set(ids)) == 50
         assert len(shop.account.collection(kind).objects) == before + 50
+
+
+def test_two_merchants_share_a_world() -> None:
+    made = world.build(1, 5)
+    world.adopt(made, world.build(2, 5, account_id="acct_second", livemode=True, cast_members=False))
+    assert list(made.accounts) == [("acct_1BridgedSim0000", False), ("acct_second", True)]
+    bills = len(made.accounts["acct_second", True].all("invoices"))
+    billing.advance(made, made.clock.now + 60 * DAY)
+    assert len(made.accounts["acct_second", True].all("invoices")) > bills
+    with pytest.raises(ValueError, match="different times"):
+        world.adopt(made, world.build(3, 1, account_id="acct_third"))
 
 
 def test_random_changes_are_announced(shop: Merchant) -> None:

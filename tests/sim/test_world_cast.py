@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from datetime import UTC, datetime
 
 import pytest
 
@@ -154,6 +155,11 @@ def test_announced_ends_and_changes(made: World) -> None:
     assert len(periods) == 2
     currencies = worlds.only(made).find("subscriptions", "customer", customer_of(made, "several-subscriptions"))
     assert {one["currency"] for one in currencies} == {"eur", "jpy"}
+
+
+def test_month_ends(made: World) -> None:
+    end = subscription_of(made, "active-month-end")["items"]["data"][0]["current_period_end"]
+    assert datetime.fromtimestamp(end + DAY, UTC).day == 1
 
 
 def test_people_who_owe_nothing(made: World) -> None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import random
-from collections.abc import AsyncIterator, Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import AsyncIterator, Iterable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -91,11 +91,10 @@ class Mirror:
             )
             return {row["id"]: row for row in found.fetchall()}
 
-    def differences(self, account: Account, kinds: Iterator[str] | tuple[str, ...] | None = None) -> list[str]:
+    def differences(self, account: Account, kinds: Iterable[str] | None = None) -> list[str]:
         """What is not as Stripe has it; empty when the mirror is true."""
         held = truth(account)
-        wanted = tuple(kinds) if kinds is not None else tuple(held)
-        return [line for kind in wanted for line in compare(kind, held[kind], self.rows(kind))]
+        return [line for kind in kinds or held for line in compare(kind, held[kind], self.rows(kind))]
 
 
 def compare(kind: str, held: dict[str, Obj], rows: dict[str, dict[str, Any]]) -> list[str]:
@@ -125,7 +124,8 @@ class Stage:
     app: root.App
     url: str
     connection: Connection | None = None
-    seen: list[Report] = field(default_factory=list[Report])
+    kinds: tuple[Kind, ...] = SYNCED
+    """What is synced and compared."""
 
     @property
     def mirror(self) -> Mirror:
@@ -139,12 +139,14 @@ class Stage:
 
     async def sync(self, **options: Any) -> Report:
         assert self.connection is not None
-        report = await root.sync(self.app, self.connection, **{"pace": 1.0, **options})
-        self.seen.append(report)
-        return report
+        return await root.sync(self.app, self.connection, **{"pace": 1.0, "kinds": self.kinds, **options})
+
+    async def status(self) -> root.Status:
+        assert self.connection is not None
+        return await root.status(self.app, self.connection)
 
     def differences(self, *kinds: str) -> list[str]:
-        return self.mirror.differences(self.account, kinds or None)
+        return self.mirror.differences(self.account, kinds or tuple(kind.name for kind in self.kinds))
 
     def key(self, *permissions: str) -> str:
         """A restricted key that may read only this."""

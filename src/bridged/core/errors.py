@@ -2,7 +2,15 @@
 
 BridgedError
 ├── UsageError
-│   └── SettingsError
+│   ├── SettingsError
+│   ├── RequestInvalid
+│   └── CursorUnknown
+├── TokenRefused
+├── ScopeMissing
+├── MethodNotAllowed
+├── BodyTooLarge
+├── TooManyRequests
+├── InternalError
 ├── KeyRefused
 ├── NotFound
 ├── DatabaseUnavailable
@@ -10,6 +18,7 @@ BridgedError
 ├── LeaseHeld
 ├── LeaseLost
 ├── VaultError
+├── ReadsSpent
 └── StripeError
     ├── StripeUnreachable
     ├── AnswerUnreadable
@@ -61,6 +70,58 @@ class SettingsError(UsageError):
     code = "settings"
 
 
+class RequestInvalid(UsageError):
+    """A request's parameters or body are not what the route takes."""
+
+    code = "request_invalid"
+
+
+class CursorUnknown(UsageError):
+    """The object after or before which a page was to begin is not in the mirror."""
+
+    code = "cursor_unknown"
+
+
+class TokenRefused(BridgedError):
+    """There is no API token in the request, or it is unknown, expired or revoked: the three are told apart nowhere."""
+
+    code = "token_refused"
+
+
+class ScopeMissing(BridgedError):
+    """The token is valid and may not do this."""
+
+    code = "scope_missing"
+
+
+class MethodNotAllowed(BridgedError):
+    """The address is there, the method is not."""
+
+    code = "method_not_allowed"
+
+
+class BodyTooLarge(BridgedError):
+    """A request's body is longer than any that could be meant."""
+
+    code = "body_too_large"
+
+
+class TooManyRequests(BridgedError):
+    """A token asks faster than it may. `retry_after` in seconds."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, hint: str = "", retry_after: float) -> None:
+        super().__init__(message, hint=hint)
+        self.retry_after = retry_after
+
+
+class InternalError(BridgedError):
+    """A fault of ours, met while answering; the log has it under the request's id."""
+
+    code = "internal"
+
+
 class KeyRefused(BridgedError):
     """What was pasted is not an API key that can read an account. Known before any call."""
 
@@ -101,6 +162,12 @@ class VaultError(BridgedError):
     """A credential cannot be encrypted or decrypted with the keyset at hand."""
 
     code = "vault"
+
+
+class ReadsSpent(BridgedError):
+    """The reads allowed to this work are used up; no further request was sent."""
+
+    code = "reads_spent"
 
 
 class StripeError(BridgedError):

@@ -42,6 +42,7 @@ class Kind:
     `lists`: the parameter sets that together enumerate every object (most need one, without parameters).
     `events`: prefixes of the types that carry a snapshot of the object. `gone`: the types that tell of a deletion.
     `told_by`: kinds whose events mean this one's object may have changed too.
+    `filters`: what its lists can be narrowed by: `customer`, `status`.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Kind:
     told_by: tuple[str, ...] = ()
     default: bool = True
     id_prefix: str = field(default="", compare=False)
+    filters: tuple[str, ...] = field(default=(), compare=False)
 
 
 def _params(**values: str) -> Mapping[str, str]:
@@ -84,6 +86,7 @@ KINDS: tuple[Kind, ...] = (
         lists=(_params(status="all"),),
         events=("customer.subscription.",),
         id_prefix="sub_",
+        filters=("customer", "status"),
     ),
     Kind(
         "invoices",
@@ -94,6 +97,7 @@ KINDS: tuple[Kind, ...] = (
         events=("invoice.",),
         gone=("invoice.deleted",),
         id_prefix="in_",
+        filters=("customer", "status"),
     ),
     Kind(
         "payment_intents",
@@ -103,6 +107,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_payment_intent_read",
         events=("payment_intent.",),
         id_prefix="pi_",
+        filters=("customer", "status"),
     ),
     Kind(
         "charges",
@@ -120,6 +125,7 @@ KINDS: tuple[Kind, ...] = (
             "charge.refunded",
         ),
         id_prefix="ch_",
+        filters=("customer", "status"),
     ),
     Kind(
         "refunds",
@@ -129,6 +135,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_refund_read",
         events=("refund.", "charge.refund."),
         id_prefix="re_",
+        filters=("status",),
     ),
     Kind(
         "disputes",
@@ -138,6 +145,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_dispute_read",
         events=("charge.dispute.",),
         id_prefix="dp_",
+        filters=("status",),
     ),
     Kind(
         "payouts",
@@ -147,6 +155,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_payout_read",
         events=("payout.",),
         id_prefix="po_",
+        filters=("status",),
     ),
     Kind(
         "balance_transactions",
@@ -156,6 +165,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_balance_transaction_source_read",
         learned=Learned.RELISTING,
         id_prefix="txn_",
+        filters=("status",),
     ),
     Kind(
         "products",
@@ -198,6 +208,7 @@ KINDS: tuple[Kind, ...] = (
         events=("invoice_payment.",),
         told_by=("invoices", "payment_intents"),
         id_prefix="inpay_",
+        filters=("status",),
     ),
     Kind(
         "subscription_schedules",
@@ -207,6 +218,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_subscription_schedule_read",
         events=("subscription_schedule.",),
         id_prefix="sub_sched_",
+        filters=("customer", "status"),
     ),
     Kind(
         "checkout_sessions",
@@ -216,6 +228,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_checkout_session_read",
         events=("checkout.session.",),
         id_prefix="cs_",
+        filters=("customer", "status"),
     ),
     Kind(
         "credit_notes",
@@ -225,6 +238,7 @@ KINDS: tuple[Kind, ...] = (
         "rak_credit_note_read",
         events=("credit_note.",),
         id_prefix="cn_",
+        filters=("customer", "status"),
     ),
     Kind(
         "early_fraud_warnings",
@@ -254,6 +268,7 @@ KINDS: tuple[Kind, ...] = (
         reach=Reach.CUSTOMER,
         events=("payment_method.",),
         id_prefix="pm_",
+        filters=("customer",),
     ),
     Kind(
         "tax_ids",
@@ -265,6 +280,7 @@ KINDS: tuple[Kind, ...] = (
         events=("customer.tax_id.",),
         gone=("customer.tax_id.deleted",),
         id_prefix="txi_",
+        filters=("customer",),
     ),
 )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from bridged.sim import catalogue, charging, credit, invoicing, lifecycle, reversals, schedules, standing
 from bridged.sim.cast import Act, Scene
-from bridged.sim.objects import payments, subscriptions
+from bridged.sim.objects import customers, payments, subscriptions
 from bridged.sim.periods import DAY
 from bridged.sim.store import Obj
 
@@ -15,15 +15,14 @@ def change(**fields: Any) -> Act:
     """Sets fields of the subscription; times are days from now (`cancel_at`)."""
 
     def act(scene: Scene) -> None:
-        shaped = (
-            {**fields, "cancel_at": scene.days + int(fields["cancel_at"] * DAY)} if "cancel_at" in fields else fields
-        )
-        asked: Obj = (
-            {"canceled_at": scene.account.clock.now}
-            if "cancel_at" in fields or "cancel_at_period_end" in fields
-            else {}
-        )
-        lifecycle.arrange(scene.account, standing.change(scene.account, scene.subscription, {**shaped, **asked}))
+        shaped: Obj = {**fields}
+        if "cancel_at" in fields:
+            shaped["cancel_at"] = scene.days + int(fields["cancel_at"] * DAY)
+        if fields.get("cancel_at_period_end"):
+            shaped |= lifecycle.at_period_end(scene.subscription, ends=True)
+        if "cancel_at" in shaped:
+            shaped["canceled_at"] = scene.account.clock.now
+        lifecycle.arrange(scene.account, standing.change(scene.account, scene.subscription, shaped))
 
     return act
 
@@ -104,6 +103,18 @@ def balance(amount: int) -> Act:
         currency: str = customer["currency"] or "eur"
         local = amount if currency == "eur" else catalogue.local(abs(amount), currency) * (1 if amount > 0 else -1)
         credit.shift(scene.account, customer, local, currency, "adjustment")
+
+    return act
+
+
+def customer_coupon(name: str) -> Act:
+    """A discount on the customer, for whatever is billed."""
+
+    def act(scene: Scene) -> None:
+        coupon, now = scene.offer.coupons[name], scene.account.clock.now
+        made = customers.discount(scene.account, coupon["id"], now, None, customer=scene.customer_id)
+        scene.account.create("discounts", made, "customer.discount.created")
+        scene.account.update("customers", scene.customer_id, {"discount": made}, "customer.updated")
 
     return act
 

@@ -67,8 +67,10 @@ def announce_end(account: Account, rng: random.Random) -> Obj | None:
     if found is None:
         return None
     ends = not found["cancel_at_period_end"]
-    state: Obj = {"cancel_at_period_end": ends, "canceled_at": account.clock.now if ends else None}
-    return standing.change(account, found, state)
+    state: Obj = {**lifecycle.at_period_end(found, ends=ends), "canceled_at": account.clock.now if ends else None}
+    changed = standing.change(account, found, state)
+    lifecycle.arrange(account, changed)
+    return changed
 
 
 def resize(account: Account, rng: random.Random) -> Obj | None:

@@ -197,9 +197,9 @@ CHANGING = (
     Part(
         "schedule-price-change",
         "Preis Wechsel",
-        "The next renewal is on the schedule's new price of 0.30 EUR, below the minimum.",
+        "The next renewal is on the schedule's new price of 119.00 EUR.",
         (Sub(FOUR, 46),),
-        acts=((3, acts.schedule_from_now("release", "tiny_eur")),),
+        acts=((3, acts.schedule_from_now("release", "quad_eur")),),
     ),
     Part(
         "schedule-price-stays",

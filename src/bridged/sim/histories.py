@@ -8,6 +8,7 @@ from functools import partial
 
 from bridged.sim import acts, cast, catalogue, people
 from bridged.sim.cast import Act, Scene, Stage, Sub
+from bridged.sim.objects import customers
 from bridged.sim.periods import DAY
 
 SCRIPTS: tuple[tuple[tuple[str, ...], int], ...] = (
@@ -107,6 +108,9 @@ def live(stage: Stage, rng: random.Random, number: int, arrived: float) -> None:
     def arrive() -> None:
         made = catalogue.new_customer(stage.account, **fields)
         catalogue.give_method(stage.account, made["id"], *script, last4=f"{number % 10000:04d}")
+        if number % 9 == 0:
+            made_up = customers.tax_id(stage.account, made["id"], "eu_vat", f"DE{number:09d}")
+            stage.account.create("tax_ids", made_up, "customer.tax_id.created")
         if lag is not None:
             stage.account.hidden.setdefault("remits_after", {})[made["id"]] = lag
         scene = Scene(stage, made["id"], [])

@@ -10,6 +10,8 @@ MINUTES = 1 / 1440
 SENT = {"collection_method": "send_invoice", "days_until_due": 14}
 SOON = {"collection_method": "send_invoice", "days_until_due": 7}
 NO_CARD: tuple[str, ...] = ()
+THIRTY_FIRST = 1_769_860_800
+"""31 January 2026, noon UTC."""
 
 
 def trial(behavior: str) -> dict[str, object]:
@@ -23,6 +25,12 @@ RENEWING = (
         "Jürgen Weiß",
         "Renews by card on the next monthly date for 19.00 EUR.",
         (Sub({"monthly_eur": 1}, 70.3),),
+    ),
+    Part(
+        "active-month-end",
+        "Ultimo Letzter",
+        "Renews on the last day of each month, for 19.00 EUR.",
+        (Sub({"monthly_eur": 1}, 70, fields={"billing_cycle_anchor": THIRTY_FIRST}),),
     ),
     Part(
         "active-yearly", "María José Ibáñez", "Renews by card next year for 190.00 EUR.", (Sub({"yearly_eur": 1}, 100),)
@@ -138,6 +146,13 @@ RENEWING = (
         "Håkan Sjöström",
         "Only the first invoice was halved; renews for 29.00 EUR.",
         (Sub(FOUR, 46, coupons=("welcome",)),),
+    ),
+    Part(
+        "active-customer-coupon",
+        "Güney Çelik",
+        "Renews for 21.75 EUR: a quarter off everything this customer is billed.",
+        (Sub(FOUR, 46),),
+        acts=((30, acts.customer_coupon("quarter")),),
     ),
     Part(
         "active-credit",

@@ -105,8 +105,10 @@ class Backfill:
             return True
         done, _ = await asyncio.wait(tasks, timeout=wait, return_when=asyncio.FIRST_COMPLETED)
         tasks -= done
-        for task in done:
-            task.result()
+        # All are asked, or the loop would complain of those that failed beside the first.
+        failures = [error for task in done if (error := task.exception()) is not None]
+        if failures:
+            raise failures[0]
         return True
 
     def _open_lists(self) -> set[ListId]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import psycopg
 
 from bridged.core.db import Conn, Database
-from bridged.core.errors import LeaseHeld, LeaseLost
+from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost
 from bridged.mirror.store import Scope
 from bridged.stripe.client import StripeClient
 from bridged.sync import store
@@ -50,23 +50,27 @@ class Desk:
 async def leased(database: Database, account: str, holder: str) -> AsyncGenerator[None]:
     """Holds an account's lease while the body runs. A process that was killed is waited for, one that works is not.
 
-    Raises LeaseHeld at the start; cancels the body and raises LeaseLost when the lease is lost on the way.
+    Raises LeaseHeld at the start; cancels the body and raises LeaseLost when the lease is lost on the way, or
+    DatabaseUnavailable when it cannot be renewed.
     """
     async with database.session() as session:
         await _take(session, account, holder)
         body = asyncio.current_task()
         assert body is not None
-        lost = asyncio.Event()
-        keeper = asyncio.create_task(_renew(session, account, holder, lost, body))
+        lost: list[BridgedError] = []
+        keeper = asyncio.create_task(_keep(session, account, holder, lost, body))
         try:
-            yield
+            try:
+                yield
+            finally:
+                keeper.cancel()
+                await asyncio.gather(keeper, return_exceptions=True)
         except asyncio.CancelledError:
-            if lost.is_set() and body.uncancel() == 0:
-                raise LeaseLost("The lease on this account was lost.", hint="Another process reads it now.") from None
+            # Ours, unless somebody else asked for it too.
+            if lost and body.uncancel() == 0:
+                raise lost[0] from None
             raise
         finally:
-            keeper.cancel()
-            await asyncio.gather(keeper, return_exceptions=True)
             if not session.closed:
                 await store.drop_lease(session, account, holder)
 
@@ -82,12 +86,13 @@ async def _take(session: Conn, account: str, holder: str) -> None:
     )
 
 
-async def _renew(session: Conn, account: str, holder: str, lost: asyncio.Event, body: asyncio.Task[object]) -> None:
+async def _keep(session: Conn, account: str, holder: str, lost: list[BridgedError], body: asyncio.Task[object]) -> None:
+    """Renews the lease until cancelled; whoever cannot has lost it, or will: stopping is the safe side."""
     try:
         while await store.take_lease(session, account, holder):  # noqa: ASYNC110 - time is what is waited for
             await asyncio.sleep(store.RENEW_SECONDS)
-    except psycopg.Error:
-        # Whoever cannot renew has lost it, or will: stopping is the safe side.
-        pass
-    lost.set()
+        lost.append(LeaseLost("The lease on this account was lost.", hint="Another process reads it now."))
+    except psycopg.Error as error:
+        said = str(error).partition("\n")[0]
+        lost.append(DatabaseUnavailable(f"PostgreSQL broke off: {said}", hint="What was committed is safe. Try again."))
     body.cancel()

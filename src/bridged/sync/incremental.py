@@ -19,7 +19,7 @@ from bridged.core.errors import KeyInvalid, StripeError
 from bridged.core.types import Held, Json
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, Learned, Reach, kind_of_event
-from bridged.mirror.rows import cut_lists
+from bridged.mirror.rows import cut_lists, cut_off
 from bridged.stripe.client import PIN, StripeClient
 from bridged.sync.desk import Desk
 from bridged.sync.refresh import Refreshed, refresh
@@ -47,8 +47,8 @@ class Told:
 def told(events: Iterable[Json], kinds: Collection[str]) -> Told:
     """Sorts events, in any order and possibly doubled, into states and doubts.
 
-    Only the newest second of an object counts. Events without an object id (`invoice.upcoming`) and of kinds not asked
-    for tell nothing.
+    Only the newest second of an object counts. Events without an object id (`invoice.upcoming`) and of kinds not in
+    `kinds` tell nothing.
     """
     newest: dict[tuple[str, str], list[Json]] = {}
     known: dict[str, Kind] = {}
@@ -140,12 +140,14 @@ async def catch_up(desk: Desk, run: Run, kinds: Mapping[str, Kind], since: float
     """
     start = math.floor(since) - OVERLAP
     events = await read_events(desk.client, start)
-    news = told(events, kinds)
+    # Kinds that are not asked for still tell of those that are.
+    news = told(events, {*kinds, *(teller for kind in kinds.values() for teller in kind.told_by)})
     results = {name: Refreshed() for name in kinds}
-    for chunk in range(0, len(news.states), _APPLY_AT_ONCE):
-        await _apply(desk, run, news.states[chunk : chunk + _APPLY_AT_ONCE], results)
-    for name, ids in news.doubtful.items():
-        results[name].add(await refresh(desk, run, kinds[name], ids))
+    states = [state for state in news.states if state[0].name in kinds]
+    for chunk in range(0, len(states), _APPLY_AT_ONCE):
+        await _apply(desk, run, states[chunk : chunk + _APPLY_AT_ONCE], results)
+    for name in kinds.keys() & news.doubtful.keys():
+        results[name].add(await refresh(desk, run, kinds[name], news.doubtful[name]))
     for kind in kinds.values():
         if kind.learned is not Learned.EVENTS:
             results[kind.name].add(await _relist(desk, run, kind, start, news))
@@ -173,8 +175,9 @@ async def _relist(desk: Desk, run: Run, kind: Kind, start: int, news: Told) -> R
             query: dict[str, Any] = {**parameters, "limit": 100, "starting_after": cursor}
             page = await desk.client.page(kind.path, {**query, "created": {"gte": start - 1}})
             async with desk.writing(run) as conn:
+                body, held = page.answer.body, page.answer.held
                 total.written += await mirror.put_page(
-                    conn, kind, desk.scope, page.answer.body, page.answer.held, clock.now()
+                    conn, kind, desk.scope, body, held, clock.now(), cut_off=cut_off(body)
                 )
             cursor = page.head.cursor
             if cursor is None:

@@ -1,6 +1,6 @@
 """The plan of a backfill: which page of which list to ask for next, what is covered, what remains.
 
-A list is walked newest first in windows of `created`. Three rules keep a walk whole (reference/stripe.md 2.4):
+A list is walked newest first in windows of `created`. Three rules keep a walk whole:
 - the first page of a window asks by time, both edges inclusive; every later page asks by cursor, without an upper
   edge (the cursor is one) and with the lower edge one second below the window, so that a cursor's own second is
   never an edge; a window is finished when Stripe says so or when a row older than it arrives;
@@ -186,7 +186,9 @@ class _List:
 
     @property
     def complete(self) -> bool:
-        return self.failed is None and any(lo <= 0 and hi >= self.upper for lo, hi in self.covered)
+        if self.walks or self.failed is not None:
+            return False
+        return any(lo <= 0 and hi >= self.upper for lo, hi in self.covered)
 
     def urgency(self, least: float) -> float:
         """Remaining pages per request in flight, this one included: shares by it let all lists finish together.
@@ -208,8 +210,8 @@ class _List:
             self.walks.remove(walk)
             self.finished[walk.window.id] = walk.window
 
-    def weigh(self) -> None:
-        for walk in self.walks:
+    def weigh(self, walks: Iterable[_Walk]) -> None:
+        for walk in walks:
             if walk.top is not None:
                 walk.left = max(1.0, sum(seconds / span for seconds, span in self.belief(walk)))
         self.left = sum(walk.left for walk in self.walks)
@@ -227,7 +229,7 @@ class _List:
         seconds = max(1, window.at - window.lo + 1)
         if self.oldest is not None and self.oldest < window.lo:
             return seconds
-        known, most = self.upper - window.at + 1, self.upper - window.lo + 1
+        known, most = max(1, self.upper - window.at), max(1, self.upper - window.lo)
         expected = self.depth if known < self.depth < most else sqrt(known * most)
         return max(1, min(seconds, int(expected) - known))
 
@@ -299,7 +301,7 @@ class Plan:
         foot = None
         for window in sorted(stored, key=lambda window: window.hi):
             walked = window.hi - max(window.at, window.lo) + 1
-            top = walked / window.pages if window.rows else foot
+            top = walked / max(1, window.pages) if window.rows else foot
             if window.done:
                 item.finished[window.id] = window
             else:
@@ -316,7 +318,7 @@ class Plan:
         depth = max((self.upper - item.oldest for item in self._lists.values() if item.oldest is not None), default=0)
         for item in self._lists.values():
             item.depth = depth
-            item.weigh()
+            item.weigh(item.walks)
 
     def _window(self, item: _List, lo: int, hi: int) -> Window:
         self._last_id += 1
@@ -367,18 +369,19 @@ class Plan:
         if split is None:
             return
         if split.newer in item.finished:
-            item.finished[split.newer] = replace(item.finished[split.newer], lo=split.lo)
             item.walks.append(_Walk(split.older, asked=True))
             item.walks.sort(key=lambda walk: walk.window.hi, reverse=True)
+            item.weigh(item.walks)
         else:
             place = item.place(split.newer)
             walk = item.walks[place]
             span = item.border(walk)[1]
             since = walk.since if walk.top is not None and _alike(span, walk.top) else split.lo
-            item.walks.insert(place + 1, _Walk(split.older, span, since, walk.foot, asked=True))
+            older = _Walk(split.older, span, since, walk.foot, asked=True)
+            item.walks.insert(place + 1, older)
             walk.window, walk.foot, walk.split = replace(walk.window, lo=split.lo), span, None
             item.retire(walk)
-        item.weigh()
+            item.weigh((walk, older))
 
     def page(self, request: Request, page: Page) -> Window:
         """The row to store in the transaction of the page's rows. Changes nothing."""
@@ -389,6 +392,7 @@ class Plan:
         """The page and its row are stored."""
         item = self._lists[request.list_id]
         place = item.place(request.window)
+        touched = item.walks[max(0, place - 1) : place + 1]
         walk = item.walks[place]
         before, walk.window = walk.window, landed(walk.window, page)
         item.pages += 1
@@ -406,7 +410,7 @@ class Plan:
         if item.oldest is not None and self.upper - item.oldest > item.depth * _DEEPER:
             self._deepen()
         else:
-            item.weigh()
+            item.weigh(touched)
 
     def vanished(self, request: Request) -> None:
         """The cursor is no more: its second is asked by time. Needs no storing, the old row leads here again."""

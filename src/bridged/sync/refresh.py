@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass, field
 from typing import Any, cast
 from urllib.parse import parse_qsl
@@ -11,7 +12,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from bridged.core import clock
-from bridged.core.errors import AnswerUnreadable, ObjectMissing, StripeError
+from bridged.core.errors import AnswerUnreadable, CursorVanished, KeyInvalid, ObjectMissing, StripeError
 from bridged.core.types import Held, Json
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, Reach
@@ -23,7 +24,9 @@ from bridged.sync.store import Run
 
 _TRIES = 5
 _AT_ONCE = 16
-_SETTLE_ROUNDS = 6
+_SETTLE_TRIES = 6
+_HOPELESS = 16
+"""Objects that Stripe could not give after all patience, before the others are left for the next sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +54,11 @@ async def read(client: StripeClient, kind: Kind, object_id: str, *, foreground: 
         answer = await client.get(path, foreground=foreground)
         for _ in range(_TRIES):
             parent = cast("Json", orjson.loads(answer.body))
-            whole = await _completed(client, parent, foreground=foreground)
-            if whole is None:
+            if next(cut_lists(parent), None) is None:
                 return Found(parent, answer.held)
+            whole = await _completed(client, parent, foreground=foreground)
             again = await client.get(path, foreground=foreground)
-            if orjson.loads(again.body) == parent:
+            if whole is not None and orjson.loads(again.body) == parent:
                 return Found(whole, Held(answer.held.as_of, again.held.known_until))
             answer = again
     except ObjectMissing:
@@ -66,13 +69,14 @@ async def read(client: StripeClient, kind: Kind, object_id: str, *, foreground: 
 
 
 async def _completed(client: StripeClient, parent: Json, *, foreground: bool) -> Json | None:
-    """A copy of `parent` with its nested lists whole, or None when nothing was cut off."""
-    if next(cut_lists(parent), None) is None:
-        return None
+    """A copy of `parent` with its nested lists whole, or None when one of them changed under the hand."""
     copy = cast("Json", orjson.loads(orjson.dumps(parent)))
-    for nested in list(cut_lists(copy)):
-        nested["data"] = await _whole_list(client, nested, foreground=foreground)
-        nested["has_more"] = False
+    try:
+        for nested in list(cut_lists(copy)):
+            nested["data"] = await _whole_list(client, nested, foreground=foreground)
+            nested["has_more"] = False
+    except CursorVanished:
+        return None
     return copy
 
 
@@ -113,6 +117,11 @@ class Refreshed:
     deleted: int = 0
     errors: dict[str, StripeError] = field(default_factory=dict[str, StripeError])
 
+    @property
+    def hopeless(self) -> bool:
+        """Whether asking on would only wait: it is not single objects that Stripe cannot give."""
+        return sum(error.retryable for error in self.errors.values()) >= _HOPELESS
+
     def add(self, other: Refreshed) -> None:
         """Takes another's results in."""
         self.written += other.written
@@ -123,15 +132,20 @@ class Refreshed:
 async def refresh(
     desk: Desk, run: Run | None, kind: Kind, ids: Iterable[str], *, foreground: bool = False
 ) -> Refreshed:
-    """Reads objects again, several at once, and stores them. An object that cannot be read stays as it is."""
+    """Reads objects again, several at once, and stores them. An object that cannot be read stays as it is.
+
+    Raises KeyInvalid, LeaseLost, DatabaseUnavailable.
+    """
     total = Refreshed()
     queue = list(dict.fromkeys(ids))[::-1]
 
     async def worker() -> None:
-        while queue:
+        while queue and not total.hopeless:
             object_id = queue.pop()
             try:
                 found = await read(desk.client, kind, object_id, foreground=foreground)
+            except KeyInvalid:
+                raise
             except StripeError as error:
                 total.errors[object_id] = error
                 continue
@@ -139,24 +153,57 @@ async def refresh(
             total.written += written
             total.deleted += deleted
 
-    async with asyncio.TaskGroup() as group:
-        for _ in range(min(_AT_ONCE, len(queue))):
-            group.create_task(worker())
+    await _together([worker() for _ in range(min(_AT_ONCE, len(queue)))])
     return total
 
 
+async def _together(workers: Iterable[Coroutine[Any, Any, None]]) -> None:
+    """Runs all. The first failure ends the others and is raised as it is, not in a group."""
+    tasks = [asyncio.create_task(each) for each in workers]
+    try:
+        await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
 async def settle(desk: Desk, run: Run, kind: Kind) -> Refreshed:
-    """Reads what is in doubt until nothing is, or reading no longer helps. Raises nothing for single objects."""
+    """Reads what is in doubt until nothing is, or reading no longer helps. Raises what `refresh` raises."""
     total = Refreshed()
-    for turn in range(_SETTLE_ROUNDS):
+    tries: Counter[str] = Counter()
+    while not total.hopeless:
         async with desk.reading() as conn:
             ids = await mirror.dirty(conn, kind, desk.scope)
-        ids = [each for each in ids if each not in total.errors]
+        ids = [each for each in ids if each not in total.errors and tries[each] < _SETTLE_TRIES]
         if not ids:
-            return total
-        if turn:
+            break
+        if any(tries[each] for each in ids):
             # A state read within the uncertainty of Stripe's clock cannot be told from the one before: let it pass.
             await asyncio.sleep(_uncertainty(desk.client))
+        tries.update(ids)
+        total.add(await refresh(desk, run, kind, ids))
+    return total
+
+
+async def seek(desk: Desk, run: Run, kind: Kind) -> Refreshed:
+    """Reads what a complete listing did not confirm: deleted at Stripe, or hidden from its lists. Raises as `refresh`.
+
+    Each is asked for once: what stays unconfirmed even so is left in doubt.
+    """
+    total = Refreshed()
+    asked: set[str] = set()
+    while not total.hopeless:
+        async with desk.reading() as conn:
+            ids = await mirror.unseen(conn, kind, desk.scope, run.began)
+        if stubborn := [each for each in ids if each in asked and each not in total.errors]:
+            async with desk.writing(run) as conn:
+                await mirror.doubt(conn, kind, desk.scope, stubborn, run.began.timestamp())
+        ids = [each for each in ids if each not in asked]
+        if not ids:
+            break
+        asked.update(ids)
         total.add(await refresh(desk, run, kind, ids))
     return total
 

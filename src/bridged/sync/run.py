@@ -20,7 +20,7 @@ from bridged.sync import store
 from bridged.sync.backfill import Backfill, KindProgress, Watch
 from bridged.sync.desk import Desk
 from bridged.sync.incremental import catch_up, may_read_events
-from bridged.sync.refresh import Refreshed, apply, read, refresh, settle
+from bridged.sync.refresh import Refreshed, apply, read, seek, settle
 
 _RESUMABLE = timedelta(days=25)
 """Stripe keeps events for 30 days: an older run could not catch up with what changed meanwhile."""
@@ -111,16 +111,16 @@ class Sync:
             return run, False
 
     async def _read(self, run: store.Run, *, events: bool) -> None:
-        await self._read_singles(run)
         listed = {name: item for name, item in self.progress.items() if item.kind.reach is Reach.ACCOUNT}
         await Backfill(self.desk, run, listed, self.watch, self.now).walk()
         readable = {name: item.kind for name, item in listed.items() if item.error is None}
-        if events:
+        if events and readable:
             await self._catch_up(run, readable)
+        await self._read_singles(run)
         for name, kind in readable.items():
-            self._take(name, await settle(self.desk, run, kind))
             if self.progress[name].complete:
-                self._take(name, await self._look_for_missing(run, kind))
+                self._take(name, await seek(self.desk, run, kind))
+            self._take(name, await settle(self.desk, run, kind))
             self.watch(kind)
 
     async def _read_singles(self, run: store.Run) -> None:
@@ -150,17 +150,6 @@ class Sync:
             for name in readable:
                 self.progress[name].error = error
 
-    async def _look_for_missing(self, run: store.Run, kind: Kind) -> Refreshed:
-        """Rows that the complete listing did not confirm: deleted at Stripe, or hidden from its lists."""
-        total = Refreshed()
-        while True:
-            async with self.desk.reading() as conn:
-                ids = await mirror.unseen(conn, kind, self.desk.scope, run.began)
-            ids = [each for each in ids if each not in total.errors]
-            if not ids:
-                return total
-            total.add(await refresh(self.desk, run, kind, ids))
-
     def _take(self, name: str, result: Refreshed) -> None:
         item = self.progress[name]
         item.written += result.written
@@ -185,19 +174,23 @@ class Sync:
         error: BridgedError | None = None,
     ) -> Report:
         total = self.desk.client.total
-        kinds = tuple(self._kind_report(item, doubts.get(name, 0)) for name, item in self.progress.items())
+        # What was cut short was not caught up with: pages alone prove nothing.
+        kinds = tuple(
+            self._kind_report(item, certain=error is None and doubts.get(name, 0) == 0)
+            for name, item in self.progress.items()
+        )
         return Report(
             kinds=kinds,
             requests=total.requests,
             rate_limited=total.rate_limited.total(),
             seconds=round(self.now() - started, 3),
-            complete=error is None and all(kind.complete for kind in kinds),
+            complete=all(kind.complete for kind in kinds),
             resumed=resumed,
             events=events,
             error=error,
         )
 
-    def _kind_report(self, item: KindProgress, doubts: int) -> KindReport:
+    def _kind_report(self, item: KindProgress, *, certain: bool) -> KindReport:
         prefix = operation("GET", item.kind.path)
         requests = sum(
             tally.requests
@@ -208,7 +201,7 @@ class Sync:
         return KindReport(
             kind=item.kind.name,
             title=item.kind.title,
-            complete=item.complete and item.error is None and doubts == 0,
+            complete=certain and item.complete and item.error is None,
             stored=item.written.stored,
             changed=item.written.changed,
             deleted=item.deleted,

@@ -107,6 +107,8 @@ def shared(account: Account, params: dict[str, Any], customer: Obj, old: Obj | N
         fields.get("days_until_due") or (old and old["days_until_due"])
     ):
         raise invalid("Missing required param: days_until_due.", "days_until_due", "parameter_missing")
+    if old and "cancel_at_period_end" in fields:
+        fields |= lifecycle.at_period_end(old, ends=fields["cancel_at_period_end"])
     if fields.get("cancel_at_period_end") or fields.get("cancel_at"):
         why = {"comment": None, "feedback": None, "reason": "cancellation_requested"}
         fields |= {"canceled_at": account.clock.now, "cancellation_details": why}

@@ -1,0 +1,175 @@
+"""Jobs that survive processes: Procrastinate on our PostgreSQL, its tables in the schema `jobs`.
+
+A job carries ids, never a tenant's data. It is queued in the caller's transaction, runs at least once, and says what
+came of it by a value. What a killed process was running goes to another one within about ten seconds.
+Why the library's schema is a migration of ours: docs/decisions/0008-jobs.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import procrastinate
+from procrastinate import JobContext, PsycopgConnector, RetryDecision
+from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, JobRetry
+from procrastinate.jobs import Job as QueuedJob
+from procrastinate.retry import BaseRetryStrategy
+
+from bridged.core import log
+from bridged.core.db import Conn, Database
+from bridged.core.errors import DatabaseUnavailable
+
+_log = log.logger("jobs")
+HEARTBEAT_SECONDS = 2.0
+DEAD_AFTER = 7.0
+"""Seconds without a heartbeat after which a worker's jobs are given to others; an event loop is never that late."""
+_RESCUE_EVERY = 1.5
+_LOOK_EVERY = 2.0
+"""Seconds between looks for jobs that no notification tells of: those put back, and those whose time has come."""
+_GRACE = 20.0
+_RESTART = 1.0
+
+_RESCUE = """
+select jobs.procrastinate_retry_job_v2(lost.id, now(), null, null, null) from (
+  select job.id from jobs.procrastinate_jobs job left join jobs.procrastinate_workers worker on worker.id = job.worker_id
+  where job.status = 'doing'
+    and (worker.id is null or worker.last_heartbeat < now() - make_interval(secs => %s))
+  for update of job skip locked
+) lost
+"""
+_ALIVE = """
+select exists(
+  select from jobs.procrastinate_workers where last_heartbeat > now() - make_interval(secs => %s)
+) as alive
+"""
+_WITHDRAW = "delete from jobs.procrastinate_jobs where lock = %s and status = 'todo' and args ->> 'connection_id' = %s"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What a job is called with. `attempts`: how often it was put back before."""
+
+    args: Mapping[str, Any]
+    attempts: int
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """The job is over, whatever came of it: that is recorded elsewhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Snooze:
+    """The job goes back and runs again, not before `until`."""
+
+    until: datetime
+
+
+Outcome = Done | Snooze
+Work = Callable[[Job], Awaitable[Outcome]]
+
+
+class _Again(BaseRetryStrategy):
+    """A snoozed job comes again at its time, one cut off by the end of the process at once; a bug does not."""
+
+    def get_retry_decision(self, *, exception: BaseException, job: QueuedJob) -> RetryDecision | None:
+        del job
+        if isinstance(exception, JobRetry):
+            return exception.retry_decision
+        return RetryDecision(retry_at=None) if isinstance(exception, asyncio.CancelledError) else None
+
+
+class Jobs:
+    """The queue of one installation. Queueing needs no worker; `run` is one."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._app = procrastinate.App(connector=PsycopgConnector())
+
+    def define(self, name: str, work: Work, *, queue: str, cron: str | None = None) -> None:
+        """Says what a job of this name does; with `cron`, it is also queued by the clock, once for all processes."""
+
+        async def run(context: JobContext, **args: Any) -> None:
+            outcome = await work(Job(args, context.job.attempts))
+            if isinstance(outcome, Snooze):
+                raise JobRetry(RetryDecision(retry_at=outcome.until))
+
+        task = self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
+        if cron is not None:
+            self._app.periodic_registry.register_task(
+                task, cron=cron, periodic_id=name, configure_kwargs={"lock": name, "queueing_lock": name}
+            )
+
+    async def defer(
+        self, conn: Conn, name: str, args: Mapping[str, Any], *, queue: str, lock: str, queueing_lock: str
+    ) -> bool:
+        """Queues a job in the caller's transaction. False if one with this `queueing_lock` waits already.
+
+        Two jobs with one `lock` never run at once.
+        """
+        job = self._app.configure_task(
+            name, queue=queue, lock=lock, queueing_lock=queueing_lock, task_kwargs=dict(args), connection=conn
+        )
+        try:
+            async with conn.transaction():
+                await job.defer_async()
+        except AlreadyEnqueued:
+            return False
+        return True
+
+    async def withdraw(self, conn: Conn, lock: str, connection_id: str) -> int:
+        """Takes a connection's waiting jobs out of the queue, in the caller's transaction. How many there were."""
+        return (await conn.execute(_WITHDRAW, (lock, connection_id))).rowcount
+
+    async def rescue(self) -> int:
+        """Puts back what dead workers were running. How many jobs that were."""
+        async with self._database.transaction() as conn:
+            return (await conn.execute(_RESCUE, (DEAD_AFTER,))).rowcount
+
+    async def alive(self) -> bool:
+        """Whether any worker works on this database."""
+        async with self._database.transaction() as conn:
+            row = await (await conn.execute(_ALIVE, (DEAD_AFTER,))).fetchone()
+        return row is not None and bool(row["alive"])
+
+    async def run(self, slots: Mapping[str, int]) -> None:
+        """Runs jobs until cancelled: of each queue as many at once as it has slots.
+
+        When it is cancelled no job begins any more, and those that run have some seconds to come to an end.
+        """
+        async with self._app.open_async(self._database.pool), asyncio.TaskGroup() as group:
+            for queue, count in slots.items():
+                group.create_task(self._serve(queue, count))
+            group.create_task(self._watch())
+
+    async def _serve(self, queue: str, count: int) -> None:
+        while True:
+            try:
+                await self._app.run_worker_async(
+                    queues=[queue],
+                    name=queue,
+                    concurrency=count,
+                    fetch_job_polling_interval=_LOOK_EVERY,
+                    shutdown_graceful_timeout=_GRACE,
+                    delete_jobs="always",
+                    install_signal_handlers=False,
+                    update_heartbeat_interval=HEARTBEAT_SECONDS,
+                    stalled_worker_timeout=DEAD_AFTER,
+                )
+            except ConnectorException as error:
+                _log.warning("worker_lost_database", queue=queue, error=str(error))
+            # It ends by itself only when the database failed it: begin again, as a worker with a heartbeat of its own.
+            await asyncio.sleep(_RESTART)
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(_RESCUE_EVERY)
+            try:
+                if found := await self.rescue():
+                    _log.warning("jobs_rescued", jobs=found)
+            except DatabaseUnavailable as error:
+                _log.warning("rescue_failed", error=error.message)

@@ -1,0 +1,201 @@
+"""The edge of the web: every response has a request id and the security headers, every failure the one shape."""
+
+from __future__ import annotations
+
+import math
+import re
+import secrets
+from typing import Any
+
+import orjson
+import structlog
+from fastapi.exceptions import RequestValidationError
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from bridged.core import errors, log
+from bridged.core.errors import BridgedError
+
+MOST_BYTES = 64 * 1024
+"""The longest body of a request to the API; fifty ids of Stripe's longest take 14 KiB."""
+_HEADERS = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+_GIVEN_ID = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
+_STATUS: tuple[tuple[type[BridgedError], int], ...] = (
+    (errors.CursorUnknown, 400),
+    (errors.TokenRefused, 401),
+    (errors.ScopeMissing, 403),
+    (errors.NotFound, 404),
+    (errors.MethodNotAllowed, 405),
+    (errors.LeaseHeld, 409),
+    (errors.LeaseLost, 409),
+    (errors.BodyTooLarge, 413),
+    (errors.UsageError, 422),
+    (errors.TooManyRequests, 429),
+    (errors.DatabaseUnavailable, 503),
+    (errors.MigrationFailed, 503),
+    (errors.StripeError, 502),
+)
+"""First match; what is none of these is a fault of ours: 500."""
+_RETRY_AFTER = {409: 5, 503: 2}
+_log = log.logger("web")
+
+
+def status_of(error: BridgedError) -> int:
+    """The HTTP status that says the same."""
+    if isinstance(error, errors.StripeError) and error.retryable:
+        return 503
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def request_id(scope: Scope) -> str:
+    """The id the edge gave this request."""
+    return str(scope.get("state", {}).get("request_id", ""))
+
+
+def refused(scope: Scope, error: BridgedError) -> Response:
+    """The response that tells of an error."""
+    status = status_of(error)
+    retry_after = error.retry_after if isinstance(error, errors.TooManyRequests) else _RETRY_AFTER.get(status)
+    headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="Bridged"'
+    found = {key: _sound(value) for key, value in error.as_json().items()}
+    return json({"error": {**found, "request_id": request_id(scope)}}, status, headers)
+
+
+def json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
+    """A JSON response; times as `2026-01-01T00:00:00Z`."""
+    body = orjson.dumps(value, option=orjson.OPT_UTC_Z)
+    return Response(body, status, headers, media_type="application/json")
+
+
+def _sound(value: str) -> str:
+    """What was asked may be quoted in a message, and hold what UTF-8 does not."""
+    return value.encode(errors="replace").decode()
+
+
+async def bridged_failed(request: Request, error: Exception) -> Response:
+    """Handles the errors of our tree."""
+    assert isinstance(error, BridgedError)
+    if status_of(error) >= 500:
+        _log.warning("request_refused", code=error.code, message=error.message)
+    return refused(request.scope, error)
+
+
+async def validation_failed(request: Request, error: Exception) -> Response:
+    """Handles parameters and bodies that a route does not take."""
+    assert isinstance(error, RequestValidationError)
+    said = "; ".join(_complaint(each) for each in error.errors()[:5])
+    hint = "`/api/openapi.json` says what this route takes."
+    return refused(request.scope, errors.RequestInvalid(f"{said}.", hint=hint))
+
+
+def _complaint(found: Any) -> str:
+    """`limit: input should be less than or equal to 100`."""
+    place = ".".join(str(part)[:100] for part in found["loc"][1:]) or str(found["loc"][0])
+    said = str(found["msg"])
+    return f"{place}: {said[:1].lower()}{said[1:]}"
+
+
+async def http_failed(request: Request, error: Exception) -> Response:
+    """Handles what the router itself refuses."""
+    assert isinstance(error, HTTPException)
+    path = request.url.path
+    match error.status_code:
+        case 404:
+            found: BridgedError = errors.NotFound(f"There is nothing at {path}.", hint="See /api/openapi.json.")
+        case 405:
+            found = errors.MethodNotAllowed(f"{path} does not take {request.method}.", hint="See the header Allow.")
+        case _:
+            found = errors.RequestInvalid("The request cannot be read.", hint="Send JSON in UTF-8.")
+    response = refused(request.scope, found)
+    response.headers.update(error.headers or {})
+    return response
+
+
+class Edge:
+    """Gives each request its id and each response its headers; the last stop of every exception."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        given = Headers(scope=scope).get("x-request-id", "")
+        known = given if _GIVEN_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
+        scope.setdefault("state", {})["request_id"] = known
+        started = False
+
+        async def sending(message: Message) -> None:
+            nonlocal started
+            if message["type"] == "http.response.start":
+                started = True
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = known
+                for name, value in _HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request_id=known):
+            try:
+                await self._app(scope, receive, sending)
+            except Exception:
+                _log.exception("request_failed", method=scope["method"])
+                if not started:
+                    failure = errors.InternalError(
+                        "Something went wrong on our side.", hint="Report it with this request id."
+                    )
+                    await refused(scope, failure)(scope, receive, sending)
+
+
+class BodyLimit:
+    """Reads the body before anything else looks at the request, and refuses one that is too long."""
+
+    def __init__(self, app: ASGIApp, most: int = MOST_BYTES) -> None:
+        self._app = app
+        self._most = most
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        body = await self._read(scope, receive)
+        if body is None:
+            error = errors.BodyTooLarge(
+                f"A request's body may have {self._most // 1024} KiB.", hint="Send less at once, in several requests."
+            )
+            await refused(scope, error)(scope, receive, send)
+            return
+        waiting: list[Message] = [{"type": "http.request", "body": body, "more_body": False}]
+
+        async def again() -> Message:
+            return waiting.pop() if waiting else await receive()
+
+        await self._app(scope, again, send)
+
+    async def _read(self, scope: Scope, receive: Receive) -> bytes | None:
+        """The body; None if it is too long. A client that went away leaves what it had sent."""
+        said = Headers(scope=scope).get("content-length", "0")
+        if said.isdecimal() and int(said) > self._most:
+            return None
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if len(body) > self._most:
+                return None
+            if message["type"] != "http.request" or not message.get("more_body", False):
+                return body

@@ -1,0 +1,51 @@
+"""What the fixtures of `conftest` hand out, for tests to name: cluster, workspace, connections."""
+
+import psycopg
+from psycopg import sql
+
+from bridged.core.db import APP_ROLE, Conn
+from bridged.core.embedded import Embedded
+from bridged.mirror.store import Scope
+
+WORKSPACE = 1
+"""The workspace every migrated database has."""
+
+
+class Cluster:
+    """A worker's server: databases are cloned from the migrated template and dropped again."""
+
+    def __init__(self, embedded: Embedded, admin: psycopg.Connection) -> None:
+        self._embedded = embedded
+        self._admin = admin
+        self._count = 0
+
+    def url(self, name: str) -> str:
+        """With the rights of the owner."""
+        return self._embedded.url(database=name)
+
+    def app_url(self, name: str) -> str:
+        """With the rights of the application."""
+        return self._embedded.url(user=APP_ROLE, database=name)
+
+    def clone(self) -> str:
+        """The name of a fresh copy of the template."""
+        self._count += 1
+        clone = f"clone_{self._count}"
+        statement = "create database {} template template strategy file_copy"
+        self._admin.execute(sql.SQL(statement).format(sql.Identifier(clone)))
+        return clone
+
+    def drop(self, clone: str) -> None:
+        self._admin.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(clone)))
+
+
+async def new_scope(conn: Conn, name: str = "Acme", workspace_id: int = WORKSPACE) -> Scope:
+    """Stores a connection of that name; the caller is in its workspace."""
+    cursor = await conn.execute(
+        "insert into bridged.connections (workspace_id, name, livemode, key_kind, key_fingerprint) "
+        "values (%s, %s, false, 'secret', %s) returning id::text",
+        (workspace_id, name, f"fingerprint of {name}"),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Scope(workspace_id, row["id"])
