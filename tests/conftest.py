@@ -9,7 +9,6 @@ import os
 import random
 import shutil
 import subprocess
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from bridged.core.migrate import migrate
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
-from ground import WORKSPACE, Cluster, new_scope
+from ground import WORKSPACE, Cluster, new_scope, scratch
 
 for name in [name for name in os.environ if name.startswith("BRIDGED_")]:
     del os.environ[name]
@@ -72,7 +71,11 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    home = Path(tempfile.mkdtemp(prefix="bridged-tests-"))
+    with scratch() as home:
+        yield from _served(home)
+
+
+def _served(home: Path) -> Iterator[Cluster]:
     guard = _guarded(home)
     embedded = Embedded(home)
     try:

@@ -203,6 +203,15 @@ async def connections(conn: Conn, workspace_id: int) -> list[Connection]:
     return [Connection(**row) for row in await cursor.fetchall()]
 
 
+async def by_id(conn: Conn, workspace_id: int, connection_id: str) -> Connection | None:
+    """The connection of that id; None if it is gone."""
+    cursor = await conn.execute(
+        f"select {_COLUMNS} from bridged.connections where workspace_id = %s and id = %s", (workspace_id, connection_id)
+    )
+    row = await cursor.fetchone()
+    return Connection(**row) if row else None
+
+
 async def find(conn: Conn, workspace_id: int, wanted: str | None) -> Connection:
     """The connection of that name or id, or the only one.
 

@@ -10,14 +10,14 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridged import accounts
-from bridged.accounts import Connection
+from bridged.accounts import ApiToken, Connection
 from bridged.connect import probe
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
 from bridged.conversation.run import Asker, Reply
 from bridged.core import clock, log
 from bridged.core.db import Database, open_database
-from bridged.core.errors import NotFound, PermissionMissing, UsageError
+from bridged.core.errors import NotFound, PermissionMissing, RequestInvalid, StripeError, UsageError
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
@@ -29,10 +29,18 @@ from bridged.stripe.gate import Gate
 from bridged.stripe.keys import ApiKey, read_key
 from bridged.stripe.pacer import Limits, Pacer
 from bridged.stripe.patience import Patience
+from bridged.sync import budget, bulk, proof, schedule, verify
 from bridged.sync import store as sync_store
+from bridged.sync.bulk import Outcome, Record
+from bridged.sync.control import steering
+from bridged.sync.control import store as control
+from bridged.sync.control.attendant import attended
 from bridged.sync.customer import freshen_customer, freshen_needs, read_on_demand
 from bridged.sync.desk import Desk, leased
+from bridged.sync.halt import Halt, stopped
+from bridged.sync.reads import counted, outlook_of
 from bridged.sync.run import Report, Sync
+from bridged.sync.settings import SLOWEST, SyncSettings, read_kinds
 
 _log = log.logger("app")
 DEFAULT_PACE = 0.5
@@ -102,16 +110,21 @@ class KindStatus:
     deleted: int
     dirty: int
     claim: sync_store.Claim | None
+    proof: proof.Coverage | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """A connection at a glance."""
+    """A connection at a glance. `overdue`: since when the next sync should have begun; none while one runs."""
 
     connection: Connection
-    run: sync_store.Run | None
+    run: control.RunRecord | None
     kinds: tuple[KindStatus, ...]
     permissions: tuple[accounts.Permission, ...]
+    settings: SyncSettings
+    running: bool
+    overdue: timedelta
+    reads: budget.Outlook
 
     @property
     def complete(self) -> bool:
@@ -119,9 +132,12 @@ class Status:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, wire: Wire | None = None) -> AsyncGenerator[App]:
-    """Opens database and vault. Raises DatabaseUnavailable, MigrationFailed, VaultError, SettingsError."""
-    async with open_database(settings) as database:
+async def opened(settings: Settings, *, wire: Wire | None = None, size: int = 8) -> AsyncGenerator[App]:
+    """Opens database, with a pool of this size, and vault.
+
+    Raises DatabaseUnavailable, MigrationFailed, VaultError, SettingsError.
+    """
+    async with open_database(settings, size=size) as database:
         vault = await open_vault(settings, database)
         async with database.transaction() as conn:
             workspace_id = await accounts.default_workspace(conn)
@@ -185,6 +201,7 @@ async def _store(
         )
         found = [accounts.Permission(each.name, each.allowed, each.permissions, each.message) for each in matrix]
         await accounts.record_permissions(conn, connection, found, clock.now())
+        await steering.settings_of(conn, connection)
     return connection, new
 
 
@@ -195,28 +212,50 @@ def _free_name(identity: probe.Identity, taken: set[str], *, livemode: bool) -> 
     return next(each for each in candidates if each not in taken)
 
 
+async def create_token(app: App, name: str, scopes: Sequence[str], lasts: timedelta | None) -> tuple[ApiToken, Secret]:
+    """A new API token and, this once, its text. Raises UsageError when the name is taken or a scope unknown."""
+    if unknown := [each for each in scopes if each not in accounts.SCOPES]:
+        raise UsageError(f"Unknown scope: {', '.join(unknown)}.", hint=f"Known: {', '.join(accounts.SCOPES)}.")
+    async with app.database.transaction(app.workspace_id) as conn:
+        return await accounts.create_token(conn, app.workspace_id, name, scopes, now=clock.now(), lasts=lasts)
+
+
+async def tokens(app: App) -> list[ApiToken]:
+    """The API tokens of the workspace, those that have ended too."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        return await accounts.tokens(conn, app.workspace_id)
+
+
+async def revoke_token(app: App, wanted: str) -> ApiToken:
+    """Ends a token by name or id, from the next request on. Raises NotFound."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        return await accounts.revoke_token(conn, app.workspace_id, wanted, clock.now())
+
+
 def chosen_kinds(objects: str | None) -> tuple[Kind, ...]:
     """The kinds of a comma-separated list, all when there is none. Raises UsageError naming the known ones."""
-    if objects is None:
-        return SYNCED
-    names = [each.strip().lower().replace(" ", "_").replace("-", "_") for each in objects.split(",") if each.strip()]
-    known = {kind.name for kind in SYNCED}
-    if unknown := [each for each in names if each not in known]:
-        raise UsageError(f"Unknown data object: {', '.join(unknown)}.", hint=f"Known: {', '.join(sorted(known))}.")
-    if not names:
-        raise UsageError("No data object was named.", hint=f"Known: {', '.join(sorted(known))}.")
-    return tuple(BY_NAME[name] for name in dict.fromkeys(names))
+    return read_kinds(objects)
 
 
 @contextlib.asynccontextmanager
-async def sync_desk(app: App, connection: Connection, *, pace: float) -> AsyncGenerator[Desk]:
-    """Holds the account's lease and a paced client for as long as the body runs. Raises LeaseHeld, LeaseLost."""
+async def sync_desk(
+    app: App, connection: Connection, *, pace: float, halt: Halt | None = None, first_backfill: bool = False
+) -> AsyncGenerator[Desk]:
+    """Holds the account's lease and a paced client for as long as the body runs. Raises LeaseHeld, LeaseLost.
+
+    Its reads are counted, those of a `first_backfill` apart.
+    """
     async with app.database.transaction(app.workspace_id) as conn:
         key = await accounts.api_key(conn, app.vault, connection)
     holder = str(uuid.uuid4())
     gate = app.gate(connection.account_key, livemode=connection.livemode, pace=pace)
-    async with leased(app.database, connection.account_key, holder), app.client(key, gate) as client:
-        yield Desk(app.database, client, Scope(connection.workspace_id, connection.id), holder)
+    scope = steering.scope_of(connection)
+    async with (
+        leased(app.database, connection.account_key, holder),
+        app.client(key, gate) as client,
+        counted(app.database, client, scope, first_backfill=first_backfill),
+    ):
+        yield Desk(app.database, client, scope, holder, halt=halt or Halt())
         offset = _stripe_now(client) - clock.unix()
         if client.total.requests and abs(offset - connection.clock_offset) > _CLOCK_TOLERANCE:
             async with app.database.transaction(app.workspace_id) as conn:
@@ -232,16 +271,29 @@ async def sync(
     app: App,
     connection: Connection,
     *,
-    kinds: Sequence[Kind] = SYNCED,
-    pace: float = DEFAULT_PACE,
+    kinds: Sequence[Kind] | None = None,
+    pace: float | None = None,
     afresh: bool = False,
     watch: Callable[[Sync], None] = lambda _: None,
+    cause: str = "request",
+    halt: Halt | None = None,
 ) -> Report:
-    """Brings the mirror up to date. `watch` is called after each page. Raises what `Sync.run` and `sync_desk` raise."""
-    async with sync_desk(app, connection, pace=pace) as desk:
-        work = Sync(desk, kinds, watch=lambda _: watch(work))
-        _log.info("sync_started", connection=connection.id, kinds=len(kinds), pace=pace, afresh=afresh)
-        report = await work.run(afresh=afresh)
+    """Brings the mirror up to date: what and how fast is in the connection's settings, unless said here.
+
+    `watch` is called after each page; `halt` is heard between pages. Raises what `Sync.run` and `sync_desk` raise.
+    """
+    settings = await steering.settings(app.database, connection)
+    chosen = settings.active if kinds is None else kinds
+    if not chosen:
+        raise UsageError("Every data object of this connection is paused.", hint="`bridged resume` lifts it.")
+    first = pace or schedule.pace_at(settings, clock.now(), connection.timezone) or SLOWEST
+    never = not await _ever_complete(app, connection)
+    async with sync_desk(app, connection, pace=first, halt=halt, first_backfill=never) as desk:
+        await _begin(desk, connection, settings, chosen, cause)
+        work = Sync(desk, chosen, watch=lambda _: watch(work), cause=cause)
+        _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
+        async with attended(work, connection.timezone, paced=pace is None):
+            report = await _recorded(work, afresh=afresh)
     _log.info(
         "sync_finished",
         connection=connection.id,
@@ -252,6 +304,94 @@ async def sync(
         incomplete=[kind.kind for kind in report.kinds if not kind.complete],
     )
     return report
+
+
+async def _ever_complete(app: App, connection: Connection) -> bool:
+    """Whether any kind was once read to its end: until then all reading is the first backfill, exempt from budgets."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        claims = await sync_store.claims(conn, steering.scope_of(connection))
+    return any(claim.complete_as_of is not None for claim in claims)
+
+
+async def verify_mirror(
+    app: App,
+    connection: Connection,
+    *,
+    kinds: Sequence[Kind] | None = None,
+    full: bool = False,
+    reads: int | None = None,
+    pace: float = DEFAULT_PACE,
+    announce: Callable[[int], None] = lambda _: None,
+    halt: Halt | None = None,
+) -> verify.Report:
+    """Proves the mirror against Stripe and repairs it: everything with `full`, else what is most due.
+
+    `reads` are the most that may be sent; by default a part of what the allowance leaves, and with `full` whatever it
+    takes. Without `kinds`: those that were ever synced. Raises what `Verify.run` and `sync_desk` raise.
+    """
+    async with app.database.transaction(app.workspace_id) as conn:
+        claims = {claim.kind for claim in await sync_store.claims(conn, steering.scope_of(connection))}
+        stands = await outlook_of(conn, steering.scope_of(connection), clock.now(), connection.clock_offset)
+    chosen = [kind for kind in SYNCED if kind.name in claims] if kinds is None else kinds
+    most = budget.for_proofs(stands) if reads is None and not full else reads
+    async with sync_desk(app, connection, pace=pace, halt=halt) as desk:
+        report = await verify.Verify(desk, chosen, full=full, budget=most, announce=announce).run()
+    _log.info(
+        "verify_finished",
+        connection=connection.id,
+        complete=report.complete,
+        reads=report.reads,
+        drift=report.total(lambda month: len(month.drift)),
+        repaired=report.total(lambda month: month.repaired),
+    )
+    return report
+
+
+async def scheduled_from(app: App, connection: Connection) -> datetime:
+    """When scheduled reading may go on: now, or later where the read allowance would else be used up.
+
+    What a sync costs is judged by the last one. The first backfill never waits.
+    """
+    now = clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        scope = steering.scope_of(connection)
+        last = await sync_store.last_run(conn, scope)
+        stands = await outlook_of(conn, scope, now, connection.clock_offset)
+    if last is None or not await _ever_complete(app, connection):
+        return now
+    at = budget.not_before(stands, last.requests, now)
+    if at > now:
+        _log.info("reading_slowed", connection=connection.id, until=at, says=stands.says)
+    return at
+
+
+async def _begin(desk: Desk, connection: Connection, settings: SyncSettings, kinds: Sequence[Kind], cause: str) -> None:
+    """With the lease in hand: what was asked of a process that died is done, and the next sync is planned.
+
+    Raises SyncStopped where a cancel was asked for and this sync would only continue what is canceled.
+    """
+    now = clock.now()
+    async with desk.database.transaction(desk.scope.workspace_id) as conn:
+        canceled = await control.cancel_idle(conn, desk.scope, now, asked_only=True)
+        await control.forget_stop(conn, desk.scope)
+        if cause != "schedule" and {kind.name for kind in settings.active} <= {kind.name for kind in kinds}:
+            at = schedule.next_due(settings, connection.id, now, connection.timezone)
+            await control.set_next(conn, desk.scope, at)
+    if canceled and cause != "request":
+        raise stopped("cancel")
+
+
+async def _recorded(work: Sync, *, afresh: bool) -> Report:
+    """Runs the sync; one that fails before it has a run of its own is in the history all the same."""
+    try:
+        return await work.run(afresh=afresh)
+    except StripeError as error:
+        desk = work.desk
+        if work.run_record is None:
+            names = [kind.name for kind in work.kinds]
+            async with desk.database.transaction(desk.scope.workspace_id) as conn:
+                await control.record_failure(conn, desk.scope, desk.holder, names, work.cause, error, clock.now())
+        raise
 
 
 async def sync_customer(app: App, connection: Connection, customer_id: str, *, pace: float = DEFAULT_PACE) -> None:
@@ -267,6 +407,22 @@ async def sync_customer(app: App, connection: Connection, customer_id: str, *, p
             raise NotFound(f"Stripe has no customer {customer_id!r}.", hint="Check the id and the mode of the key.")
         if not found.deleted:
             await read_on_demand(desk, customer_id)
+
+
+async def bulk_sync(
+    app: App, connection: Connection, records: Sequence[Record], *, pace: float = DEFAULT_PACE
+) -> list[Outcome]:
+    """Reads up to 50 named objects afresh; an outcome for each, in their order.
+
+    Raises RequestInvalid when there are more, KeyInvalid, and what `sync_desk` raises.
+    """
+    if len(records) > bulk.MOST:
+        raise RequestInvalid(
+            f"At most {bulk.MOST} records go in one request; {len(records)} were sent.",
+            hint="Send several requests, one after the other; `bridged sync --ids` does it by itself.",
+        )
+    async with sync_desk(app, connection, pace=pace) as desk:
+        return await bulk.reread(desk, records)
 
 
 async def ask(app: App, connection: Connection, customer_id: str, question: str) -> Reply:
@@ -299,15 +455,23 @@ def _fresh(claims: Mapping[str, sync_store.Claim], now: datetime) -> bool:
 
 
 async def status(app: App, connection: Connection) -> Status:
-    """What the mirror holds and what may be claimed of it."""
-    scope = Scope(connection.workspace_id, connection.id)
+    """What the mirror holds, what may be claimed of it, and how its syncs stand."""
+    scope, now = steering.scope_of(connection), clock.now()
     async with app.database.transaction(app.workspace_id) as conn:
         claims = {claim.kind: claim for claim in await sync_store.claims(conn, scope)}
-        run = await sync_store.last_run(conn, scope)
+        settings = await steering.settings_of(conn, connection)
+        last = next(iter(await control.history(conn, scope, 1)), None)
+        running = last is not None and last.state == "running" and await control.leased(conn, connection.account_key)
         permissions = await accounts.permissions(conn, connection)
+        stands = await outlook_of(conn, scope, now, connection.clock_offset)
+        stripe_now = now + timedelta(seconds=connection.clock_offset)
+        covered = await verify.covered(conn, scope, SYNCED, stripe_now)
         kinds: list[KindStatus] = []
         for kind in SYNCED:
             counts: dict[str, Any] = await mirror.counts(conn, kind, scope)
             claim = claims.get(kind.name)
-            kinds.append(KindStatus(kind, counts["objects"], counts["deleted"], counts["dirty"], claim))
-    return Status(connection, run, tuple(kinds), tuple(permissions))
+            numbers = (counts["objects"], counts["deleted"], counts["dirty"])
+            kinds.append(KindStatus(kind, *numbers, claim, covered.get(kind.name)))
+    began = last.started_at if last else connection.created_at
+    late = timedelta(0) if running else schedule.overdue(settings, connection.id, began, now, connection.timezone)
+    return Status(connection, last, tuple(kinds), tuple(permissions), settings, running, late, stands)

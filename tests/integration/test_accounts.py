@@ -130,6 +130,7 @@ async def test_a_connection_is_found_by_name_by_id_or_by_being_the_only_one(data
             await accounts.find(conn, WORKSPACE, None)
         acme, _ = await connect(conn, vault, "sk_test_1", ACME, "Acme")
         assert await accounts.find(conn, WORKSPACE, None) == acme
+    async with database.transaction(WORKSPACE) as conn:
         other, _ = await connect(conn, vault, "sk_test_2", Identity(account_id="acct_other"), "Other")
         assert await accounts.find(conn, WORKSPACE, "Other") == other
         assert await accounts.find(conn, WORKSPACE, acme.id) == acme

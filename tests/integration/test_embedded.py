@@ -12,6 +12,7 @@ import pytest
 
 from bridged.core.embedded import Embedded
 from bridged.core.errors import DatabaseUnavailable
+from ground import scratch
 
 USER = """
 import sys
@@ -47,17 +48,24 @@ class User:
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def made() -> Iterator[Path]:
     """A home whose data folder is made, by two processes at once. Its server does not sync: no power fails here."""
-    home = tmp_path_factory.mktemp("embedded") / "home"
-    users = User(home), User(home)
-    for user in users:
-        user.wait_until_here()
-    for user in users:
-        user.leave()
-    with (home / "postgres" / "postgresql.conf").open("a") as conf:
-        conf.write("fsync = off\n")
-    return home
+    with scratch() as folder:
+        home = folder / "home"
+        users = User(home), User(home)
+        for user in users:
+            user.wait_until_here()
+        for user in users:
+            user.leave()
+        with (home / "postgres" / "postgresql.conf").open("a") as conf:
+            conf.write("fsync = off\n")
+        yield home
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with scratch() as folder:
+        yield folder
 
 
 @pytest.fixture
@@ -150,8 +158,8 @@ def test_a_kept_server_outlives_its_users_until_it_is_stopped(embedded: Embedded
         "long" * 30,
     ],
 )
-def test_any_path_will_do(tmp_path: Path, name: str) -> None:
-    embedded = Embedded(tmp_path / name / name)
+def test_any_path_will_do(folder: Path, name: str) -> None:
+    embedded = Embedded(folder / name / name)
     embedded.arrive()
     with connect(embedded) as conn:
         assert conn.execute("select 1").fetchone() == (1,)
@@ -167,8 +175,8 @@ def test_data_and_socket_are_for_their_owner_alone(embedded: Embedded) -> None:
         assert conn.execute("show listen_addresses").fetchone() == ("",)
 
 
-def test_a_half_made_data_folder_is_made_again(home: Path) -> None:
-    embedded = Embedded(home)
+def test_a_half_made_data_folder_is_made_again(folder: Path) -> None:
+    embedded = Embedded(folder / "home")
     half = embedded.home / "postgres.new"
     half.mkdir(parents=True)
     (half / "PG_VERSION").write_text("18\n")

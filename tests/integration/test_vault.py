@@ -2,10 +2,12 @@
 
 import asyncio
 import base64
-import multiprocessing
 import secrets
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 from hypothesis import given
@@ -155,35 +157,44 @@ async def test_a_key_file_of_another_database_is_refused(settings: Settings, dat
         await open_vault(ours, database)
 
 
-async def _make(settings: Settings, url: str) -> bytes:
-    async with open_database(replace(settings, database_url=Secret(url))) as database:
-        return (await open_vault(settings, database)).encrypt(KEY, **PLACE)
+MAKE = """
+import asyncio, sys
+from pathlib import Path
+from subprocess import PIPE
+from bridged.core.db import open_database
+from bridged.core.settings import Settings
+from bridged.core.types import Secret
+from bridged.core.vault import open_vault
+
+home, url, key, *place = sys.argv[1:]
+
+async def make():
+    async with open_database(Settings(home=Path(home), database_url=Secret(url))) as database:
+        print("here", flush=True)
+        sys.stdin.readline()
+        vault = await open_vault(Settings(home=Path(home)), database)
+        print(vault.encrypt(Secret(key), workspace_id=int(place[0]), connection_id=place[1], field=place[2]).hex())
+
+asyncio.run(make())
+"""
 
 
-def _make_in_another_process(home: str, url: str, gate: str, answers: "multiprocessing.Queue[bytes]") -> None:
-    Path(gate).with_name(f"here {secrets.token_hex(4)}").touch()
-    while not Path(gate).exists():
-        pass
-    answers.put(asyncio.run(_make(Settings(home=Path(home)), url)))
-
-
-async def test_processes_that_come_first_at_once_agree_on_one_key_and_one_keyset(
-    tmp_path: Path, settings: Settings, database: Database, owner: str
-) -> None:
-    ours = embedded_like(settings)
-    spawn = multiprocessing.get_context("spawn")
-    answers: multiprocessing.Queue[bytes] = spawn.Queue()
-    arguments = (str(ours.home), owner, str(tmp_path / "gate"), answers)
-    processes = [spawn.Process(target=_make_in_another_process, args=arguments) for _ in range(3)]
+def test_processes_that_come_first_at_once_agree_on_one_key_and_one_keyset(home: Path, owner: str) -> None:
+    command = [sys.executable, "-c", MAKE, str(home), owner, KEY.reveal(), *map(str, PLACE.values())]
+    processes = [subprocess.Popen(command, stdin=PIPE, stdout=PIPE, text=True) for _ in range(3)]
     for process in processes:
-        process.start()
-    while len(list(tmp_path.glob("here *"))) < len(processes):
-        await asyncio.sleep(0.01)
-    (tmp_path / "gate").touch()
-    ciphertexts = [answers.get(timeout=60) for _ in processes]
+        assert process.stdout is not None
+        assert process.stdout.readline() == "here\n"
     for process in processes:
-        process.join()
-    answers.close()
-    vault = await open_vault(ours, database)
-    assert [vault.decrypt(each, **PLACE) for each in ciphertexts] == [KEY] * 3
-    assert [each.name for each in ours.home.iterdir()] == ["master.key"]
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    ciphertexts = [bytes.fromhex(process.communicate()[0]) for process in processes]
+    assert [each.name for each in home.iterdir()] == ["master.key"]
+
+    async def opened() -> list[Secret]:
+        async with open_database(Settings(home=home, database_url=Secret(owner))) as database:
+            vault = await open_vault(Settings(home=home), database)
+            return [vault.decrypt(each, **PLACE) for each in ciphertexts]
+
+    assert asyncio.run(opened()) == [KEY] * 3

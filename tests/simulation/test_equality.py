@@ -110,7 +110,7 @@ async def test_a_home_of_another_database(settings: Settings, owner: str, seed: 
 
 async def test_a_pool_of_two_is_enough(settings: Settings, seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One connection for the lease, one for everything else."""
-    monkeypatch.setattr(root, "open_database", lambda given: db.open_database(given, size=2))
+    monkeypatch.setattr(root, "open_database", lambda given, **_: db.open_database(given, size=2))
     async with staged(settings, build(seed, 2)) as stage:
         await stage.connect()
         async with asyncio.timeout(30):

@@ -5,37 +5,36 @@ Exit codes: 0 only when all that was asked for was done; 1 the work failed or is
 
 from __future__ import annotations
 
-import asyncio
 import getpass
 import os
+import signal
 import sys
-from collections.abc import Awaitable, Callable
-from typing import Annotated, TypeVar
+from types import FrameType
+from typing import Annotated
 
 import cyclopts
 from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import database, demonstration, output
+from bridged.cli import bulk, database, demonstration, output, steering, tokens, verification
+from bridged.cli.entry import ConnectionName, Json, guarded, run
 from bridged.cli.progress import progress_of
-from bridged.core import log, settings
 from bridged.core.errors import BridgedError, UsageError
-from bridged.core.settings import Settings
-
-_T = TypeVar("_T")
-_PACES = {"full": 1.0, "half": 0.5}
+from bridged.sync.settings import read_pace
+from bridged.worker import CONCURRENCY
 
 cli = cyclopts.App(
     name="bridged",
     help="An exact, always fresh mirror of a Stripe account, and the answers in it.",
     version=bridged.__version__,
     help_on_error=False,
+    suppress_keyboard_interrupt=False,  # `main` says what an interrupted run leaves behind
 )
 cli.command(database.cli)
-
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON document on stdout.")]
-ConnectionName = Annotated[str | None, Parameter(help="Name or id of the connection; needed once there are several.")]
+cli.command(tokens.cli)
+for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
+    cli.command(_each)
 
 
 @cli.command
@@ -55,7 +54,7 @@ def connect(
         output.show_connected(connected, json=json)
         return 0
 
-    return _run(work)
+    return run(work)
 
 
 @cli.command
@@ -63,18 +62,32 @@ def sync(
     *,
     connection: ConnectionName = None,
     full: Annotated[bool, Parameter(negative="", help="Read all afresh, also what an interrupted run has.")] = False,
-    pace: Annotated[str, Parameter(help="Part of Stripe's rate limit to use: full, half, or 0.1 to 1.")] = "half",
-    objects: Annotated[str | None, Parameter(help="Only these data objects, separated by commas.")] = None,
+    pace: Annotated[
+        str | None, Parameter(help="Part of Stripe's rate limit: full, half, or 0.1 to 1; else by the settings.")
+    ] = None,
+    objects: Annotated[
+        str | None, Parameter(help="Only these data objects, separated by commas; else those of the settings.")
+    ] = None,
     customer: Annotated[str | None, Parameter(help="Only this customer, with payment methods and tax ids.")] = None,
+    ids: Annotated[
+        str | None,
+        Parameter(help="Only these objects, read again now: ids separated by commas, @FILE, or - for stdin."),
+    ] = None,
     json: Json = False,
 ) -> int:
     """Bring the mirror up to date. An interrupted sync goes on where it stopped. Exit code 1 if anything is missing."""
-    part, kinds = _pace(pace), root.chosen_kinds(objects)
+    part = None if pace is None else read_pace(pace)
+    kinds = None if objects is None else root.chosen_kinds(objects)
+    records = bulk.records(ids) if ids is not None else ()
+    if records and (customer or objects or full):
+        raise UsageError("--ids reads single objects.", hint="Leave --customer, --objects and --full out.")
 
     async def work(app: root.App) -> int:
         found = await root.find_connection(app, connection)
+        if records:
+            return await bulk.sync(app, found, records, pace=part or root.DEFAULT_PACE, json=json)
         if customer is not None:
-            await root.sync_customer(app, found, customer, pace=part)
+            await root.sync_customer(app, found, customer, pace=part or root.DEFAULT_PACE)
             output.show_customer_read(found, customer, json=json)
             return 0
         with progress_of(found.name) as progress:
@@ -82,7 +95,7 @@ def sync(
         output.show_report(found, report, json=json)
         return 0 if report.complete else 1
 
-    return _run(work)
+    return run(work)
 
 
 @cli.command
@@ -94,7 +107,30 @@ def status(*, connection: ConnectionName = None, json: Json = False) -> int:
         output.show_status([await root.status(app, each) for each in found], json=json)
         return 0
 
-    return _run(work)
+    return run(work)
+
+
+@cli.command
+def verify(
+    *,
+    connection: ConnectionName = None,
+    objects: Annotated[str | None, Parameter(help="Only these data objects, separated by commas.")] = None,
+    full: Annotated[bool, Parameter(negative="", help="Prove everything; its cost in reads is said first.")] = False,
+    budget: Annotated[int | None, Parameter(help="Most reads to send; else what the allowance permits.")] = None,
+    json: Json = False,
+) -> int:
+    """Prove the mirror equal to Stripe, month by month, and repair what is not. Writes nothing at Stripe.
+
+    Exit code 0: all that was looked at is equal now; what had drifted was repaired and is named. 1: something could not
+    be proven or repaired, or --full did not get through.
+    """
+    kinds = None if objects is None else root.chosen_kinds(objects)
+
+    async def work(app: root.App) -> int:
+        found = await root.find_connection(app, connection)
+        return await verification.verify(app, found, kinds, full=full, budget=budget, json=json)
+
+    return run(work)
 
 
 @cli.command
@@ -113,7 +149,7 @@ def ask(
         output.show_answer(answer, json=json)
         return 0 if answer.answered else 1
 
-    return _run(work)
+    return run(work)
 
 
 @cli.command
@@ -123,7 +159,7 @@ def demo(
     size: Annotated[str, Parameter(help="How big a merchant to simulate: tiny, small, medium.")] = "small",
 ) -> int:
     """See the product at work on a simulated Stripe account: nothing to sign up for, nothing leaves the machine."""
-    return _guarded(lambda given: demonstration.run(given, once=once, size=size))
+    return guarded(lambda given: demonstration.run(given, once=once, size=size))
 
 
 @cli.command
@@ -131,15 +167,27 @@ def serve(
     *,
     host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8080,
+    worker: Annotated[bool, Parameter(help="Also run the syncs that are due, in this process.")] = True,
 ) -> int:
-    """Serve the status page and the health checks."""
-    return _guarded(lambda given: demonstration.serve(given, host=host, port=port))
+    """Serve the status page, the API and the health checks, and run the syncs that are due."""
+    return guarded(lambda given: demonstration.serve(given, host=host, port=port, worker=worker))
+
+
+@cli.command
+def worker(
+    *,
+    concurrency: Annotated[
+        int, Parameter(help="How many accounts to read at once, half of them in full.")
+    ] = CONCURRENCY,
+) -> int:
+    """Run the syncs that are due, until stopped. Start as many as wanted, on as many machines as wanted."""
+    return guarded(lambda given: demonstration.work(given, concurrency=concurrency))
 
 
 @cli.command
 def migrate(*, check: Annotated[bool, Parameter(negative="", help="Only say what would be applied.")] = False) -> int:
     """Bring the database schema up to date."""
-    return _guarded(lambda given: database.migrate(given, check=check))
+    return guarded(lambda given: database.migrate(given, check=check))
 
 
 @cli.command
@@ -150,11 +198,12 @@ def sim(
     size: Annotated[str, Parameter(help="tiny, small, medium, or a number of customers.")] = "small",
 ) -> int:
     """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as one line of JSON."""
-    return _guarded(lambda _: demonstration.serve_simulator(port=port, seed=seed, size=size))
+    return guarded(lambda _: demonstration.serve_simulator(port=port, seed=seed, size=size))
 
 
 def main() -> None:
     """The entry point of `bridged`."""
+    told = _heed_terminate()
     try:
         code = cli(sys.argv[1:], exit_on_error=False, print_error=False, result_action="return_value")
     except cyclopts.CycloptsError as error:
@@ -165,7 +214,7 @@ def main() -> None:
         code = error.exit_code
     except KeyboardInterrupt:
         output.say("Stopped. What was stored stays; the next run goes on from there.")
-        code = 130
+        code = 128 + told[-1]
     except BrokenPipeError:
         # The reader of our output has gone; Python would complain once more at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -173,23 +222,20 @@ def main() -> None:
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _guarded(work: Callable[[Settings], int | Awaitable[int]]) -> int:
-    given = settings.read()
-    log.configure(given.log_level)
-    result = work(given)
-    return result if isinstance(result, int) else asyncio.run(_await(result))
+def _heed_terminate() -> list[int]:
+    """SIGTERM ends the work in order, as Ctrl-C does: else the database server would be left without its users.
 
+    The last number in the list is the signal that was heard.
+    """
+    told: list[int] = [signal.SIGINT]
 
-async def _await(result: Awaitable[_T]) -> _T:
-    return await result
+    def terminate(number: int, frame: FrameType | None) -> None:
+        del frame
+        told.append(number)
+        signal.raise_signal(signal.SIGINT)
 
-
-def _run(work: Callable[[root.App], Awaitable[int]]) -> int:
-    async def opened(given: Settings) -> int:
-        async with root.opened(given) as app:
-            return await work(app)
-
-    return _guarded(opened)
+    signal.signal(signal.SIGTERM, terminate)
+    return told
 
 
 def _wants_json() -> bool:
@@ -202,13 +248,3 @@ def _read_key(*, key_stdin: bool) -> str:
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask for the key.", hint="Pipe it in and add --key-stdin.")
     return getpass.getpass("Stripe API key (it is not shown): ")
-
-
-def _pace(given: str) -> float:
-    try:
-        pace = _PACES[given] if given in _PACES else float(given)
-    except ValueError:
-        pace = 0.0
-    if not 0.1 <= pace <= 1.0:
-        raise UsageError(f"--pace {given} is not a pace.", hint="Write full, half, or a number from 0.1 to 1.")
-    return pace

@@ -23,6 +23,7 @@ from bridged.core.settings import Settings
 from bridged.sim import server as simulator
 from bridged.sim import world as worlds
 from bridged.web.app import Question, create
+from bridged.worker import CONCURRENCY, pool_size, working
 
 _SEED = 7
 _SIZES = ("tiny", "small", "medium")
@@ -96,10 +97,24 @@ async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str
         await _until_stopped()
 
 
-async def serve(given: Settings, *, host: str, port: int) -> int:
-    """Serves the status page until stopped."""
-    async with root.opened(given) as app, _serving(create(app), host, port) as address:
+async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
+    """Serves pages and API until stopped, and runs what is due unless another process does."""
+    async with contextlib.AsyncExitStack() as stack:
+        app = await stack.enter_async_context(root.opened(given, size=pool_size(CONCURRENCY) if worker else 8))
+        address = await stack.enter_async_context(_serving(create(app), host, port))
+        if worker:
+            await stack.enter_async_context(working(app))
         say(f"Serving {address}")
+        await _until_stopped()
+    return 0
+
+
+async def work(given: Settings, *, concurrency: int) -> int:
+    """Runs what is due until stopped; then what runs stops at its next page, for another worker to go on."""
+    if concurrency < 1:
+        raise UsageError("--concurrency must be at least 1.", hint="Each sync under way takes one.")
+    async with root.opened(given, size=pool_size(concurrency)) as app, working(app, concurrency):
+        say("Working. Ctrl-C stops in order.")
         await _until_stopped()
     return 0
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
 
 import orjson
 from rich.console import Console
@@ -16,7 +16,12 @@ from bridged.accounts import Connection
 from bridged.conversation.facts import Item
 from bridged.conversation.run import Reply
 from bridged.core.errors import BridgedError
+from bridged.sync.budget import WINDOW, Outlook
+from bridged.sync.proof import Coverage
 from bridged.sync.run import KindReport, Report
+
+_LATE = timedelta(minutes=2)
+"""By so much the clock of the schedule may be behind before a person is told."""
 
 
 def say(text: str) -> None:
@@ -159,14 +164,38 @@ def show_status(found: Sequence[root.Status], *, json: bool) -> None:
     for each in found:
         connection = each.connection
         print(f"{connection.name} ({connection.account_id or 'account unknown'}, {connection.mode} mode)")  # noqa: T201
-        table = _table("Data object", "Objects", "Deleted", "In doubt", "Complete", "As of")
+        for line in [*_sync_lines(each), f"Reads: {each.reads.says}"]:
+            print(f"  {line}")  # noqa: T201 - the command's output
+        headings = ("Objects", "Deleted", "In doubt", "Complete", "As of", "Proven", "All proven since")
+        table = _table("Data object", *headings)
         for kind in each.kinds:
             claim = kind.claim
-            as_of = _moment(claim.complete_as_of) if claim and claim.complete_as_of else "never"
+            as_of = moment(claim.complete_as_of) if claim and claim.complete_as_of else "never"
             state = "yes" if claim and claim.complete else f"no: {claim.error}" if claim and claim.error else "no"
             numbers = (kind.objects, kind.deleted, kind.dirty)
-            table.add_row(kind.kind.title, *(f"{number:,}" for number in numbers), state, as_of)
+            proof = kind.proof
+            proven = "-" if proof is None else f"{proof.part:.0%}"
+            since = moment(proof.oldest) if proof and proof.oldest else "-"
+            table.add_row(kind.kind.title, *(f"{number:,}" for number in numbers), state, as_of, proven, since)
         _console().print(table)
+
+
+def _sync_lines(each: root.Status) -> list[str]:
+    """How its syncs stand: what runs and how far it is, whether they are paused, when the next one comes."""
+    settings, lines = each.settings, list[str]()
+    progress = each.run.progress if each.run is not None and each.running else None
+    if progress is not None:
+        eta = f", about {progress['eta']:,.0f} s to go" if progress.get("eta") else ""
+        lines.append(f"Syncing: {progress['rows']:,} objects, {progress['fraction']:.0%} covered{eta}")
+    if settings.paused:
+        lines.append("Paused; `bridged resume` goes on.")
+    elif settings.paused_kinds:
+        lines.append(f"Paused: {', '.join(settings.paused_kinds)}")
+    if each.overdue >= _LATE:
+        lines.append(f"OVERDUE by {each.overdue.total_seconds() / 60:,.0f} min: is a worker running?")
+    elif settings.next_sync_at is not None and not settings.paused:
+        lines.append(f"Next sync: {moment(settings.next_sync_at)} ({settings.frequency})")
+    return lines
 
 
 def _status_json(each: root.Status) -> dict[str, Any]:
@@ -177,9 +206,19 @@ def _status_json(each: root.Status) -> dict[str, Any]:
         "account": each.connection.account_id,
         "mode": each.connection.mode,
         "complete": each.complete,
+        "running": each.running,
+        "paused": each.settings.paused,
+        "paused_objects": list(each.settings.paused_kinds),
+        "next_sync_at": each.settings.next_sync_at,
+        "overdue_seconds": round(each.overdue.total_seconds(), 1),
+        "reads": reads_json(each.reads),
+        "progress": run.progress if run is not None and each.running else None,
         "last_run": None
         if run is None
         else {
+            "id": run.id,
+            "mode": run.mode,
+            "cause": run.cause,
             "state": run.state,
             "started_at": run.started_at,
             "finished_at": run.finished_at,
@@ -191,6 +230,35 @@ def _status_json(each: root.Status) -> dict[str, Any]:
     }
 
 
+def reads_json(found: Outlook) -> dict[str, Any]:
+    """The read budget: reads of 30 days against the allowance, and what will come of the present rate."""
+    return {
+        "reads": found.reads,
+        "backfill_reads": found.backfill_reads,
+        "writes": found.writes,
+        "days": WINDOW,
+        "transactions": found.allowance.transactions,
+        "allowance": found.allowance.reads,
+        "projected": found.projected,
+        "spendable_now": found.spendable,
+        "slowed": found.slowed,
+        "says": found.says,
+    }
+
+
+def coverage_json(found: Coverage | None) -> dict[str, Any] | None:
+    """How much of a kind is proven equal to Stripe, and since when all of it is."""
+    if found is None:
+        return None
+    return {
+        "months": found.months,
+        "months_proven": found.proven,
+        "objects_proven": found.objects_proven,
+        "part": round(found.part, 4),
+        "oldest_proof_at": found.oldest,
+    }
+
+
 def _kind_status_json(kind: root.KindStatus) -> dict[str, Any]:
     claim = kind.claim
     return {
@@ -199,6 +267,7 @@ def _kind_status_json(kind: root.KindStatus) -> dict[str, Any]:
         "dirty": kind.dirty,
         "complete": claim is not None and claim.complete and kind.dirty == 0,
         "complete_as_of": claim.complete_as_of if claim else None,
+        "proof": coverage_json(kind.proof),
         "error": {"code": claim.error_code, "message": claim.error, "permissions": list(claim.needed)}
         if claim and claim.error
         else None,
@@ -235,6 +304,28 @@ def show_answer(reply: Reply, *, json: bool) -> None:
         say(f"Note: answered from the mirror as it is. {reply.trouble.message}")
 
 
+def show_rows(first: str, rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> None:
+    """A plain table; `columns` are keys of the rows, the first of them under the heading `first`."""
+    table = Table(box=None, pad_edge=False)
+    for heading in (first, *(name.replace("_", " ").capitalize() for name in columns[1:])):
+        table.add_column(heading)
+    for row in rows:
+        table.add_row(*(_cell(row[name]) for name in columns))
+    _console().print(table)
+
+
+def _cell(value: Any) -> str:
+    match value:
+        case None:
+            return "-"
+        case datetime():
+            return moment(value)
+        case list():
+            return ", ".join(map(str, cast("list[Any]", value)))
+        case _:
+            return str(value)
+
+
 def _item_json(item: Item) -> dict[str, Any]:
     return {
         "kind": item.kind,
@@ -251,8 +342,17 @@ def _iso(second: int | None) -> str | None:
     return None if second is None else datetime.fromtimestamp(second, UTC).isoformat().replace("+00:00", "Z")
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """A time for a person."""
     return f"{at:%Y-%m-%d %H:%M:%S} UTC"
+
+
+def show_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """A table of numbers; the first column names what each row is about."""
+    table = _table(headings[0], *headings[1:])
+    for row in rows:
+        table.add_row(*row)
+    _console().print(table)
 
 
 def _table(first: str, *others: str) -> Table:

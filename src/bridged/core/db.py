@@ -24,6 +24,7 @@ from bridged.core.settings import Settings
 Conn = psycopg.AsyncConnection[dict[str, Any]]
 Query = LiteralString | sql.Composed
 APP_ROLE = "bridged_app"
+JOBS_SCHEMA = "jobs"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 
@@ -33,6 +34,11 @@ class Database:
 
     def __init__(self, pool: AsyncConnectionPool[Conn]) -> None:
         self._pool = pool
+
+    @property
+    def pool(self) -> AsyncConnectionPool[Conn]:
+        """The pool itself, for the job queue, which shares it."""
+        return self._pool
 
     @contextlib.asynccontextmanager
     async def transaction(self, workspace_id: int | None = None) -> AsyncGenerator[Conn]:
@@ -80,10 +86,14 @@ def owner_url(settings: Settings, embedded: Embedded | None) -> str:
 
 
 def app_conninfo(settings: Settings, embedded: Embedded | None) -> str:
-    """The pool's way in: its own login where the server is ours, else the given login, with the role set at once."""
+    """The pool's way in: its own login where the server is ours, else the given login, with the role set at once.
+
+    The search path is the job queue's, whose functions name their tables bare; every statement of ours is qualified.
+    """
+    path = f"-c search_path={JOBS_SCHEMA}"
     if embedded is not None:
-        return embedded.url(user=APP_ROLE)
-    return make_conninfo(owner_url(settings, None), options=f"-c role={APP_ROLE}", **_KEEPALIVE)
+        return make_conninfo(embedded.url(user=APP_ROLE), options=path)
+    return make_conninfo(owner_url(settings, None), options=f"-c role={APP_ROLE} {path}", **_KEEPALIVE)
 
 
 @contextlib.asynccontextmanager

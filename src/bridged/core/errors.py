@@ -17,6 +17,7 @@ BridgedError
 ├── MigrationFailed
 ├── LeaseHeld
 ├── LeaseLost
+├── SyncStopped
 ├── VaultError
 ├── ReadsSpent
 └── StripeError
@@ -156,6 +157,19 @@ class LeaseLost(BridgedError):
     """Another process took this account over; what this one had not committed is void."""
 
     code = "lease_lost"
+
+
+class SyncStopped(BridgedError):
+    """A sync was asked to stop and did, between two pages. What was stored stays.
+
+    `reason`: `pause`, `cancel`, `quiet` (hours in which the connection stands still) or `shutdown` (the process ends).
+    """
+
+    code = "sync_stopped"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class VaultError(BridgedError):

@@ -8,6 +8,7 @@ Why the library's schema is a migration of ours: docs/decisions/0008-jobs.md.
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -15,13 +16,12 @@ from typing import Any
 
 import procrastinate
 from procrastinate import JobContext, PsycopgConnector, RetryDecision
-from procrastinate.exceptions import AlreadyEnqueued, ConnectorException, JobRetry
+from procrastinate.exceptions import AlreadyEnqueued, JobRetry
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.retry import BaseRetryStrategy
 
 from bridged.core import log
 from bridged.core.db import Conn, Database
-from bridged.core.errors import DatabaseUnavailable
 
 _log = log.logger("jobs")
 HEARTBEAT_SECONDS = 2.0
@@ -35,7 +35,8 @@ _RESTART = 1.0
 
 _RESCUE = """
 select jobs.procrastinate_retry_job_v2(lost.id, now(), null, null, null) from (
-  select job.id from jobs.procrastinate_jobs job left join jobs.procrastinate_workers worker on worker.id = job.worker_id
+  select job.id from jobs.procrastinate_jobs job
+  left join jobs.procrastinate_workers worker on worker.id = job.worker_id
   where job.status = 'doing'
     and (worker.id is null or worker.last_heartbeat < now() - make_interval(secs => %s))
   for update of job skip locked
@@ -83,6 +84,11 @@ class _Again(BaseRetryStrategy):
         return RetryDecision(retry_at=None) if isinstance(exception, asyncio.CancelledError) else None
 
 
+def _raise_snooze(outcome: Outcome) -> None:
+    if isinstance(outcome, Snooze):
+        raise JobRetry(RetryDecision(retry_at=outcome.until))
+
+
 class Jobs:
     """The queue of one installation. Queueing needs no worker; `run` is one."""
 
@@ -90,19 +96,22 @@ class Jobs:
         self._database = database
         self._app = procrastinate.App(connector=PsycopgConnector())
 
-    def define(self, name: str, work: Work, *, queue: str, cron: str | None = None) -> None:
-        """Says what a job of this name does; with `cron`, it is also queued by the clock, once for all processes."""
+    def define(self, name: str, work: Work, *, queue: str) -> None:
+        """Says what a job of this name does."""
 
         async def run(context: JobContext, **args: Any) -> None:
-            outcome = await work(Job(args, context.job.attempts))
-            if isinstance(outcome, Snooze):
-                raise JobRetry(RetryDecision(retry_at=outcome.until))
+            _raise_snooze(await work(Job(args, context.job.attempts)))
 
-        task = self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
-        if cron is not None:
-            self._app.periodic_registry.register_task(
-                task, cron=cron, periodic_id=name, configure_kwargs={"lock": name, "queueing_lock": name}
-            )
+        self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
+
+    def define_periodic(self, name: str, work: Work, *, queue: str, cron: str) -> None:
+        """A job that the clock queues, once for all processes, and not while the one before waits still."""
+
+        async def run(context: JobContext, timestamp: int) -> None:
+            _raise_snooze(await work(Job({"timestamp": timestamp}, context.job.attempts)))
+
+        task = self._app.task(name=name, queue=queue, pass_context=True)(run)
+        self._app.periodic(cron=cron, periodic_id=name, lock=name, queueing_lock=name)(task)
 
     async def defer(
         self, conn: Conn, name: str, args: Mapping[str, Any], *, queue: str, lock: str, queueing_lock: str
@@ -143,33 +152,33 @@ class Jobs:
         """
         async with self._app.open_async(self._database.pool), asyncio.TaskGroup() as group:
             for queue, count in slots.items():
-                group.create_task(self._serve(queue, count))
-            group.create_task(self._watch())
+                group.create_task(_forever(queue, functools.partial(self._serve, queue, count), _RESTART))
+            group.create_task(_forever("rescue", self._rescue, _RESCUE_EVERY))
 
     async def _serve(self, queue: str, count: int) -> None:
-        while True:
-            try:
-                await self._app.run_worker_async(
-                    queues=[queue],
-                    name=queue,
-                    concurrency=count,
-                    fetch_job_polling_interval=_LOOK_EVERY,
-                    shutdown_graceful_timeout=_GRACE,
-                    delete_jobs="always",
-                    install_signal_handlers=False,
-                    update_heartbeat_interval=HEARTBEAT_SECONDS,
-                    stalled_worker_timeout=DEAD_AFTER,
-                )
-            except ConnectorException as error:
-                _log.warning("worker_lost_database", queue=queue, error=str(error))
-            # It ends by itself only when the database failed it: begin again, as a worker with a heartbeat of its own.
-            await asyncio.sleep(_RESTART)
+        """Ends by itself only when the database failed it; then it is begun again, with a heartbeat of its own."""
+        await self._app.run_worker_async(
+            queues=[queue],
+            name=queue,
+            concurrency=count,
+            fetch_job_polling_interval=_LOOK_EVERY,
+            shutdown_graceful_timeout=_GRACE,
+            delete_jobs="always",
+            install_signal_handlers=False,
+            update_heartbeat_interval=HEARTBEAT_SECONDS,
+            stalled_worker_timeout=DEAD_AFTER,
+        )
 
-    async def _watch(self) -> None:
-        while True:
-            await asyncio.sleep(_RESCUE_EVERY)
-            try:
-                if found := await self.rescue():
-                    _log.warning("jobs_rescued", jobs=found)
-            except DatabaseUnavailable as error:
-                _log.warning("rescue_failed", error=error.message)
+    async def _rescue(self) -> None:
+        if found := await self.rescue():
+            _log.warning("jobs_rescued", jobs=found)
+
+
+async def _forever(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
+    """The worker's loop: whatever befalls a step, it is taken again after a pause (seconds)."""
+    while True:
+        try:
+            await step()
+        except Exception as error:  # noqa: BLE001 - a process edge: a worker that gives up helps nobody
+            _log.warning("worker_step_failed", step=name, error=str(error), kind=type(error).__name__)
+        await asyncio.sleep(pause)

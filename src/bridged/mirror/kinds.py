@@ -43,6 +43,8 @@ class Kind:
     `events`: prefixes of the types that carry a snapshot of the object. `gone`: the types that tell of a deletion.
     `told_by`: kinds whose events mean this one's object may have changed too.
     `filters`: what its lists can be narrowed by: `customer`, `status`.
+    `amount`: the field a proof sums per currency. `silent`: fields that Stripe changes without telling by any event.
+    `nested`: lists inside the object, which Stripe cuts off after ten.
     """
 
     name: str
@@ -59,6 +61,9 @@ class Kind:
     default: bool = True
     id_prefix: str = field(default="", compare=False)
     filters: tuple[str, ...] = field(default=(), compare=False)
+    amount: str = field(default="", compare=False)
+    silent: tuple[str, ...] = field(default=(), compare=False)
+    nested: tuple[str, ...] = field(default=(), compare=False)
 
 
 def _params(**values: str) -> Mapping[str, str]:
@@ -87,6 +92,7 @@ KINDS: tuple[Kind, ...] = (
         events=("customer.subscription.",),
         id_prefix="sub_",
         filters=("customer", "status"),
+        nested=("items",),
     ),
     Kind(
         "invoices",
@@ -98,6 +104,8 @@ KINDS: tuple[Kind, ...] = (
         gone=("invoice.deleted",),
         id_prefix="in_",
         filters=("customer", "status"),
+        amount="total",
+        nested=("lines",),
     ),
     Kind(
         "payment_intents",
@@ -108,6 +116,7 @@ KINDS: tuple[Kind, ...] = (
         events=("payment_intent.",),
         id_prefix="pi_",
         filters=("customer", "status"),
+        amount="amount",
     ),
     Kind(
         "charges",
@@ -126,6 +135,7 @@ KINDS: tuple[Kind, ...] = (
         ),
         id_prefix="ch_",
         filters=("customer", "status"),
+        amount="amount",
     ),
     Kind(
         "refunds",
@@ -136,6 +146,7 @@ KINDS: tuple[Kind, ...] = (
         events=("refund.", "charge.refund."),
         id_prefix="re_",
         filters=("status",),
+        amount="amount",
     ),
     Kind(
         "disputes",
@@ -146,6 +157,7 @@ KINDS: tuple[Kind, ...] = (
         events=("charge.dispute.",),
         id_prefix="dp_",
         filters=("status",),
+        amount="amount",
     ),
     Kind(
         "payouts",
@@ -156,6 +168,7 @@ KINDS: tuple[Kind, ...] = (
         events=("payout.",),
         id_prefix="po_",
         filters=("status",),
+        amount="amount",
     ),
     Kind(
         "balance_transactions",
@@ -166,6 +179,8 @@ KINDS: tuple[Kind, ...] = (
         learned=Learned.RELISTING,
         id_prefix="txn_",
         filters=("status",),
+        amount="net",
+        silent=("status",),
     ),
     Kind(
         "products",
@@ -188,6 +203,7 @@ KINDS: tuple[Kind, ...] = (
         events=("price.",),
         gone=("price.deleted",),
         id_prefix="price_",
+        amount="unit_amount",
     ),
     Kind(
         "coupons",
@@ -197,6 +213,8 @@ KINDS: tuple[Kind, ...] = (
         "rak_coupon_read",
         events=("coupon.",),
         gone=("coupon.deleted",),
+        amount="amount_off",
+        silent=("times_redeemed", "valid"),
     ),
     Kind(
         "invoice_payments",
@@ -209,6 +227,8 @@ KINDS: tuple[Kind, ...] = (
         told_by=("invoices", "payment_intents"),
         id_prefix="inpay_",
         filters=("status",),
+        amount="amount_requested",
+        silent=("status", "status_transitions"),
     ),
     Kind(
         "subscription_schedules",
@@ -229,6 +249,7 @@ KINDS: tuple[Kind, ...] = (
         events=("checkout.session.",),
         id_prefix="cs_",
         filters=("customer", "status"),
+        amount="amount_total",
     ),
     Kind(
         "credit_notes",
@@ -239,6 +260,8 @@ KINDS: tuple[Kind, ...] = (
         events=("credit_note.",),
         id_prefix="cn_",
         filters=("customer", "status"),
+        amount="amount",
+        nested=("lines",),
     ),
     Kind(
         "early_fraud_warnings",

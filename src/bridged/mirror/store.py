@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -415,3 +415,113 @@ async def doubtful(conn: Conn, kind: Kind, scope: Scope) -> bool:
     )
     row = await cursor.fetchone()
     return row is not None and row["any"]
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """An object of a page that the mirror has otherwise, or not (`data` None); `known_until` by Stripe's clock."""
+
+    id: str
+    data: Json | None
+    deleted: bool
+    dirty: bool
+    known_until: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Living:
+    """What a proof counts of a mirrored object. `created` in seconds; None where the object has none."""
+
+    id: str
+    created: int | None
+    amount: int | None
+    currency: str | None
+
+
+_UNLIKE = """
+select e ->> 'id' as id, m.data, coalesce(m.deleted, false) as deleted, coalesce(m.dirty, false) as dirty,
+       extract(epoch from m.known_until)::double precision as known_until
+from (select %s::jsonb as j) p, jsonb_array_elements(p.j -> 'data') e
+left join {table} m on m.connection_id = %s and m.id = e ->> 'id'
+where m.data is distinct from e or m.deleted or m.dirty
+"""
+
+
+async def unlike(conn: Conn, kind: Kind, scope: Scope, body: bytes) -> list[Unlike]:
+    """Those of a list as it came from the wire that are mirrored otherwise, as jsonb compares, or are in doubt.
+
+    Raises AnswerUnreadable like `put_page`.
+    """
+    try:
+        cursor = await conn.execute(_of(kind, sql.SQL(_UNLIKE)), (escaped(body.decode()), scope.connection_id))
+    except (psycopg.DataError, UnicodeDecodeError) as error:
+        raise AnswerUnreadable(
+            f"Stripe's answer for {kind.title} holds something PostgreSQL cannot compare: {error}.",
+            hint="Nothing of this page was compared. Please report it; no other kind is concerned.",
+        ) from error
+    return [Unlike(**row) for row in await cursor.fetchall()]
+
+
+async def living(
+    conn: Conn, kind: Kind, scope: Scope, lo: int, hi: int, *, from_top: int | None = None, to_bottom: bool = False
+) -> list[Living]:
+    """Mirrored objects created in the seconds lo..hi, both included, that are not deleted.
+
+    With `from_top` also those created after that second, with `to_bottom` also those without `created`.
+    """
+    amount = sql.Identifier(kind.amount) if kind.amount else sql.SQL("null::bigint")
+    currency = sql.Identifier("currency") if kind.amount else sql.SQL("null::text")
+    statement = sql.SQL(
+        "select id, floor(extract(epoch from created))::bigint as created, {amount} as amount, {currency} as currency "
+        "from {table} where connection_id = %(connection_id)s and not deleted and ("
+        "created >= to_timestamp(%(lo)s) and created < to_timestamp(%(hi)s) + interval '1 second' "
+        "or created > to_timestamp(%(top)s) or %(bottom)s and created is null)"
+    ).format(amount=amount, currency=currency, table=sql.Identifier("stripe", kind.name))
+    cursor = await conn.execute(
+        statement,
+        {"connection_id": scope.connection_id, "lo": lo, "hi": hi, "top": from_top, "bottom": to_bottom},
+    )
+    return [Living(**row) for row in await cursor.fetchall()]
+
+
+async def by_month(conn: Conn, kind: Kind, scope: Scope) -> list[tuple[date | None, int]]:
+    """How many living objects each month of `created` (UTC, its first day) has; None: those without `created`."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select date_trunc('month', created at time zone 'UTC')::date as month, count(*) as objects "
+                "from {table} where connection_id = %s and not deleted group by 1"
+            ),
+        ),
+        (scope.connection_id,),
+    )
+    return [(row["month"], row["objects"]) for row in await cursor.fetchall()]
+
+
+async def long_by_month(conn: Conn, kind: Kind, scope: Scope, nested: str) -> list[tuple[date | None, int]]:
+    """Like `by_month`, of the objects in which a nested list is longer than what Stripe embeds of it."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select date_trunc('month', created at time zone 'UTC')::date as month, count(*) as objects "
+                "from {table} where connection_id = %s and not deleted "
+                "and data #> array[%s, 'data', '10'] is not null group by 1"
+            ),
+        ),
+        (scope.connection_id, nested),
+    )
+    return [(row["month"], row["objects"]) for row in await cursor.fetchall()]
+
+
+async def transactions(conn: Conn, scope: Scope, since: datetime) -> int:
+    """Succeeded charges since a moment: what Stripe reckons the read allocation by."""
+    cursor = await conn.execute(
+        "select count(*) as found from stripe.charges "
+        "where connection_id = %s and created >= %s and status = 'succeeded' and not deleted",
+        (scope.connection_id, since),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["found"]

@@ -19,7 +19,7 @@ from yarl import URL
 
 from bridged import __version__
 from bridged.core import clock, log
-from bridged.core.errors import AnswerUnreadable, RateLimited, StripeError, StripeUnreachable
+from bridged.core.errors import AnswerUnreadable, RateLimited, ReadsSpent, StripeError, StripeUnreachable
 from bridged.core.types import Held, Secret
 from bridged.stripe import skew
 from bridged.stripe.gate import Gate
@@ -114,6 +114,8 @@ class StripeClient:
     ) -> None:
         self.gate = gate
         self.tallies: dict[str, Tally] = {}
+        self.reads_left: int | None = None
+        """GETs that may still be sent, repeated ones too; None: as many as it takes."""
         self._base = api_base.rstrip("/")
         self._timeouts = timeouts or Timeouts()
         self._patience = patience or Patience()
@@ -146,6 +148,11 @@ class StripeClient:
     def total(self) -> Tally:
         """All operations together."""
         return total(self.tallies.values())
+
+    @property
+    def reads(self) -> int:
+        """GETs sent so far: what Stripe counts against the account's read allocation."""
+        return sum(tally.requests for endpoint, tally in self.tallies.items() if endpoint.startswith("GET "))
 
     def instant(self) -> Held:
         """The present moment in Stripe's clock, as far as it is known."""
@@ -210,12 +217,14 @@ class StripeClient:
             tally.retries += 1
 
     async def _attempt(self, call: _Call, tally: Tally, read: Callable[[bytes], _T]) -> tuple[Answer, _T]:
-        """One request through the gate."""
+        """One request through the gate. Raises ReadsSpent."""
+        self._spend(call)
         grant = await self.gate.enter(call.endpoint, foreground=call.foreground)
         outcome = Outcome.FAILED
         tally.requests += 1
         try:
             raw = await self._send(call)
+            self._learn(raw)
             tally.bytes += len(raw.body)
             _log.debug(
                 "stripe_answered",
@@ -236,11 +245,24 @@ class StripeClient:
         finally:
             self.gate.leave(grant, outcome)
 
-    def _answer(self, raw: _Raw) -> Answer:
-        """Dates the answer. Its own `Date` is learned first, so that the bounds always agree with it."""
+    def _learn(self, raw: _Raw) -> None:
+        """Stripe's clock from any answer, refusals too: a key without rights would leave us to our own clock."""
         date = skew.read_date(raw.headers.get("Date"))
         if date is not None:
             self._skew = skew.learn(self._skew, skew.observed(date, raw.sent, raw.head))
+
+    def _spend(self, call: _Call) -> None:
+        if self.reads_left is None or call.method != "GET":
+            return
+        if self.reads_left <= 0:
+            raise ReadsSpent(
+                "The reads allowed to this work are used up.",
+                hint="Try again later, or allow more reads with --budget.",
+            )
+        self.reads_left -= 1
+
+    def _answer(self, raw: _Raw) -> Answer:
+        """Dates the answer. Its own `Date` was learned first, so that the bounds always agree with it."""
         known = self._skew or skew.guessed(clock.unix(), clock.monotonic(), _WALL_CLOCK_ERROR)
         held = known.held(raw.sent, raw.received)
         return Answer(raw.body, held.as_of, held.known_until, raw.headers.get("Request-Id"))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from bridged.core import clock
-from bridged.core.errors import AnswerUnreadable, CursorVanished, KeyInvalid, StripeError
+from bridged.core.errors import AnswerUnreadable, BridgedError, CursorVanished, KeyInvalid, StripeError
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, list_ids
 from bridged.mirror.rows import cut_off
@@ -22,6 +22,8 @@ PAGE_SIZE = 100
 _MOST_PAGES = 48
 """Pages in memory at once, in flight or waiting for PostgreSQL: bounds memory whatever the account's size."""
 _IDLE_LOOK = 0.25
+_DRAIN = 3.0
+"""Seconds given to the pages under way when a sync is asked to stop; what comes later is asked for again."""
 
 
 @dataclass(slots=True)
@@ -36,7 +38,7 @@ class KindProgress:
     complete: bool = False
     written: mirror.Written = field(default_factory=mirror.Written)
     deleted: int = 0
-    error: StripeError | None = None
+    error: BridgedError | None = None
     started: float | None = None
     finished: float | None = None
 
@@ -90,6 +92,7 @@ class Backfill:
 
     async def _dispatch(self, tasks: set[asyncio.Task[None]]) -> bool:
         """Sends all requests that may go now, then waits for an answer or a slot. False when there is nothing left."""
+        await self._heed(tasks)
         request = self.plan.next(self._open_lists()) if len(tasks) < _MOST_PAGES else None
         if request is not None:
             if request.split is not None:
@@ -110,6 +113,19 @@ class Backfill:
         if failures:
             raise failures[0]
         return True
+
+    async def _heed(self, tasks: set[asyncio.Task[None]]) -> None:
+        """Does what `halt` asks for: of single kinds no page more, of all of them the end. Raises SyncStopped."""
+        halt = self._desk.halt
+        for each in self._unfinished() if halt.kinds else ():
+            if (error := halt.of(each.kind.name)) is not None:
+                self.plan.fail(each.id, error.code)
+                self._progress[each.kind.name].error = error
+        if halt.reason is not None and tasks:
+            done, _ = await asyncio.wait(tasks, timeout=_DRAIN)
+            tasks -= done
+            await asyncio.gather(*done, return_exceptions=True)
+        halt.check()
 
     def _open_lists(self) -> set[ListId]:
         """Lists whose next request would go out at once: a window is split for a free slot, never for a queue."""

@@ -14,6 +14,7 @@ from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, Le
 from bridged.mirror.store import Scope
 from bridged.stripe.client import StripeClient
 from bridged.sync import store
+from bridged.sync.halt import Halt
 
 _STORING = 4
 """Transactions at once: more only queue inside PostgreSQL (reference/performance.md 1)."""
@@ -23,13 +24,14 @@ _LEASE_RETRY = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Desk:
-    """One connection's sync. `holder` is this process's mark on lease and run."""
+    """One connection's sync. `holder` is this process's mark on lease and run; `halt` is looked at between pages."""
 
     database: Database
     client: StripeClient
     scope: Scope
     holder: str
     storing: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(_STORING))
+    halt: Halt = field(default_factory=Halt)
 
     @contextlib.asynccontextmanager
     async def writing(self, run: store.Run | None) -> AsyncGenerator[Conn]:

@@ -133,7 +133,7 @@ async def read_events(client: StripeClient, since: int) -> list[Json]:
             return events
 
 
-async def catch_up(desk: Desk, run: Run, kinds: Mapping[str, Kind], since: float) -> Mapping[str, Refreshed]:
+async def catch_up(desk: Desk, run: Run | None, kinds: Mapping[str, Kind], since: float) -> Mapping[str, Refreshed]:
     """Brings the mirror from `since` (Stripe's clock) to now, by events and, for kinds that have none, by relisting.
 
     Raises StripeError when the events cannot be read: then nothing is claimed.
@@ -145,6 +145,7 @@ async def catch_up(desk: Desk, run: Run, kinds: Mapping[str, Kind], since: float
     results = {name: Refreshed() for name in kinds}
     states = [state for state in news.states if state[0].name in kinds]
     for chunk in range(0, len(states), _APPLY_AT_ONCE):
+        desk.halt.check()
         await _apply(desk, run, states[chunk : chunk + _APPLY_AT_ONCE], results)
     for name in kinds.keys() & news.doubtful.keys():
         results[name].add(await refresh(desk, run, kinds[name], news.doubtful[name]))
@@ -155,7 +156,7 @@ async def catch_up(desk: Desk, run: Run, kinds: Mapping[str, Kind], since: float
 
 
 async def _apply(
-    desk: Desk, run: Run, states: Iterable[tuple[Kind, Json, Held]], results: Mapping[str, Refreshed]
+    desk: Desk, run: Run | None, states: Iterable[tuple[Kind, Json, Held]], results: Mapping[str, Refreshed]
 ) -> None:
     now = clock.now()
     async with desk.writing(run) as conn:
@@ -164,7 +165,7 @@ async def _apply(
             results[kind.name].written += await mirror.put(conn, kind, desk.scope, data, held, now)
 
 
-async def _relist(desk: Desk, run: Run, kind: Kind, start: int, news: Told) -> Refreshed:
+async def _relist(desk: Desk, run: Run | None, kind: Kind, start: int, news: Told) -> Refreshed:
     """Kinds without events of their own: what is new since `start`, and what hangs on objects that changed."""
     total = Refreshed()
     if kind.reach is Reach.SINGLE:
@@ -172,6 +173,7 @@ async def _relist(desk: Desk, run: Run, kind: Kind, start: int, news: Told) -> R
     for parameters in kind.lists:
         cursor: str | None = None
         while True:
+            desk.halt.check()
             query: dict[str, Any] = {**parameters, "limit": 100, "starting_after": cursor}
             page = await desk.client.page(kind.path, {**query, "created": {"gte": start - 1}})
             async with desk.writing(run) as conn:

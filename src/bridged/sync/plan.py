@@ -350,7 +350,7 @@ class Plan:
             return None
         walk = max(free, key=lambda walk: walk.left)
         walk.asked = True
-        return _request(walk.window, by_time=item.by_time)
+        return request_of(walk.window, by_time=item.by_time)
 
     def _steal(self, item: _List) -> Request | None:
         if not item.by_time:
@@ -360,7 +360,7 @@ class Plan:
             if middle is not None:
                 older = self._window(item, walk.window.lo, middle)
                 walk.split = Split(walk.window.id, middle + 1, older)
-                return replace(_request(older, by_time=True), split=walk.split)
+                return replace(request_of(older, by_time=True), split=walk.split)
         return None
 
     def adopt(self, request: Request) -> None:
@@ -451,7 +451,8 @@ class Plan:
         return max(sum(left) / rate, max(left, default=0.0) / list_rate)
 
 
-def _request(window: Window, *, by_time: bool) -> Request:
+def request_of(window: Window, *, by_time: bool = True) -> Request:
+    """What a window asks next; `by_time` unless its list knows no `created` filter."""
     if not by_time:
         return Request(window.id, window.list_id, None, None, window.after)
     if window.after is None:

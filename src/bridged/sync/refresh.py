@@ -141,6 +141,7 @@ async def refresh(
 
     async def worker() -> None:
         while queue and not total.hopeless:
+            desk.halt.check()
             object_id = queue.pop()
             try:
                 found = await read(desk.client, kind, object_id, foreground=foreground)
@@ -169,7 +170,7 @@ async def _together(workers: Iterable[Coroutine[Any, Any, None]]) -> None:
         raise
 
 
-async def settle(desk: Desk, run: Run, kind: Kind) -> Refreshed:
+async def settle(desk: Desk, run: Run | None, kind: Kind) -> Refreshed:
     """Reads what is in doubt until nothing is, or reading no longer helps. Raises what `refresh` raises."""
     total = Refreshed()
     tries: Counter[str] = Counter()

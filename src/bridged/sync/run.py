@@ -12,12 +12,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bridged.core import clock
-from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, StripeError
+from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, StripeError, SyncStopped
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, Reach
 from bridged.stripe.operations import operation
 from bridged.sync import store
 from bridged.sync.backfill import Backfill, KindProgress, Watch
+from bridged.sync.control import store as control
 from bridged.sync.desk import Desk
 from bridged.sync.incremental import catch_up, may_read_events
 from bridged.sync.refresh import Refreshed, apply, read, seek, settle
@@ -44,6 +45,7 @@ class KindReport:
     seconds: float
     error: BridgedError | None = None
     needed: tuple[str, ...] = ()
+    rate_limited: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,13 +64,15 @@ class Report:
 
 @dataclass(slots=True)
 class Sync:
-    """A sync under way. `progress` may be looked at any time."""
+    """A sync under way. `progress` may be looked at any time, `run_record` once it is opened."""
 
     desk: Desk
     kinds: Sequence[Kind]
     watch: Watch = field(default=lambda _: None)
     now: Callable[[], float] = clock.monotonic
     progress: dict[str, KindProgress] = field(default_factory=dict[str, KindProgress])
+    cause: str = "request"
+    run_record: store.Run | None = None
 
     def __post_init__(self) -> None:
         self.progress = {kind.name: KindProgress(kind) for kind in self.kinds}
@@ -76,18 +80,21 @@ class Sync:
     async def run(self, *, afresh: bool = False) -> Report:
         """Reads everything asked for; continues an interrupted run unless `afresh`.
 
-        A kind that is refused is reported and the others go on. Raises KeyInvalid, LeaseLost, DatabaseUnavailable and,
-        when Stripe cannot be reached at all, StripeError; what was stored before stays, and the next run continues.
+        A kind that is refused is reported and the others go on. Raises KeyInvalid, LeaseLost, DatabaseUnavailable,
+        SyncStopped when the desk's halt asks for it and, when Stripe cannot be reached at all, StripeError; what was
+        stored before stays, and the next run continues.
         """
         started = self.now()
         events = await may_read_events(self.desk.client)
         run, resumed = await self._open(events=events, afresh=afresh)
+        self.run_record = run
         try:
             await self._read(run, events=events)
             report = self._report(await self._doubts(), started, resumed=resumed, events=events)
-        except KeyInvalid as error:
+        except (KeyInvalid, SyncStopped) as error:
             report = self._report({}, started, resumed=resumed, events=events, error=error)
-            await self._close(run, report, "interrupted")
+            canceled = isinstance(error, SyncStopped) and error.reason == "cancel"
+            await self._close(run, report, "canceled" if canceled else "interrupted")
             raise
         await self._close(run, report, _state(report))
         return report
@@ -106,7 +113,7 @@ class Sync:
                 return last, True
             upper = math.ceil(instant.known_until) + _MARGIN
             run = await store.begin_run(
-                conn, self.desk.scope, self.desk.holder, names, upper=upper, began=began, now=now
+                conn, self.desk.scope, self.desk.holder, names, upper=upper, began=began, now=now, cause=self.cause
             )
             return run, False
 
@@ -192,11 +199,11 @@ class Sync:
 
     def _kind_report(self, item: KindProgress, *, certain: bool) -> KindReport:
         prefix = operation("GET", item.kind.path)
-        requests = sum(
-            tally.requests
+        tallies = [
+            tally
             for endpoint, tally in self.desk.client.tallies.items()
             if endpoint == prefix or endpoint.startswith(prefix + "/")
-        )
+        ]
         ended = item.finished if item.finished is not None else self.now()
         return KindReport(
             kind=item.kind.name,
@@ -205,10 +212,11 @@ class Sync:
             stored=item.written.stored,
             changed=item.written.changed,
             deleted=item.deleted,
-            requests=requests,
+            requests=sum(tally.requests for tally in tallies),
             seconds=round(ended - item.started, 3) if item.started is not None else 0.0,
             error=item.error,
             needed=item.error.permissions if isinstance(item.error, PermissionMissing) else (),
+            rate_limited=sum(tally.rate_limited.total() for tally in tallies),
         )
 
     async def _close(self, run: store.Run, report: Report, state: str) -> None:
@@ -231,13 +239,14 @@ class Sync:
         ]
         async with self.desk.writing(run) as conn:
             await store.claim(conn, self.desk.scope, run, claims)
+            await control.record_kinds(conn, self.desk.scope, run.id, [_record(each) for each in report.kinds])
             await store.end_run(
                 conn,
                 self.desk.scope,
                 run,
                 state,
-                requests=report.requests,
-                rate_limited=report.rate_limited,
+                requests=run.requests + report.requests,
+                rate_limited=run.rate_limited + report.rate_limited,
                 error=report.error.message if report.error else None,
                 now=now,
             )
@@ -247,5 +256,25 @@ def _state(report: Report) -> str:
     """`interrupted` when trying again may complete it: its windows are kept, and the next sync goes on from them."""
     if report.complete:
         return "complete"
-    retryable = any(isinstance(kind.error, StripeError) and kind.error.retryable for kind in report.kinds)
-    return "interrupted" if retryable else "incomplete"
+    return "interrupted" if any(_goes_on(kind.error) for kind in report.kinds) else "incomplete"
+
+
+def _goes_on(error: BridgedError | None) -> bool:
+    if isinstance(error, SyncStopped):
+        return error.reason != "cancel"
+    return isinstance(error, StripeError) and error.retryable
+
+
+def _record(kind: KindReport) -> control.KindRecord:
+    return control.KindRecord(
+        kind=kind.kind,
+        complete=kind.complete,
+        added=kind.stored,
+        changed=kind.changed,
+        deleted=kind.deleted,
+        requests=kind.requests,
+        rate_limited=kind.rate_limited,
+        seconds=kind.seconds,
+        error_code=kind.error.code if kind.error else None,
+        error=kind.error.message if kind.error else None,
+    )

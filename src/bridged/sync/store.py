@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
+
+import orjson
 
 from bridged.core.db import Conn
 from bridged.core.errors import LeaseLost
 from bridged.mirror.store import Scope
+from bridged.sync.budget import Spent
 from bridged.sync.plan import Split, Window
 
 LEASE_SECONDS = 10
@@ -91,7 +94,15 @@ async def last_run(conn: Conn, scope: Scope) -> Run | None:
 
 
 async def begin_run(
-    conn: Conn, scope: Scope, holder: str, kinds: Sequence[str], *, upper: int, began: datetime, now: datetime
+    conn: Conn,
+    scope: Scope,
+    holder: str,
+    kinds: Sequence[str],
+    *,
+    upper: int,
+    began: datetime,
+    now: datetime,
+    cause: str = "request",
 ) -> Run:
     """A new run; what an earlier one left behind is abandoned."""
     await conn.execute(
@@ -101,9 +112,9 @@ async def begin_run(
     )
     await conn.execute("delete from bridged.windows where connection_id = %s", (scope.connection_id,))
     cursor = await conn.execute(
-        "insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at) "
-        f"values (%s, %s, 'running', %s, %s, %s, %s, %s) returning {_RUN}",
-        (scope.workspace_id, scope.connection_id, holder, list(kinds), upper, began, now),
+        "insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, cause) "
+        f"values (%s, %s, 'running', %s, %s, %s, %s, %s, %s) returning {_RUN}",
+        (scope.workspace_id, scope.connection_id, holder, list(kinds), upper, began, now, cause),
     )
     row = await cursor.fetchone()
     assert row is not None
@@ -125,12 +136,12 @@ async def adopt_run(conn: Conn, scope: Scope, run: Run, holder: str) -> None:
 
 
 async def guard(conn: Conn, scope: Scope, run: Run, holder: str) -> None:
-    """Makes the transaction void if another process took the run over. Raises LeaseLost.
+    """Makes the transaction void if another process took the run over or began one of its own. Raises LeaseLost.
 
-    The row is share-locked until commit: `adopt_run` waits for the pages under way, and those after it find out here.
+    The row is share-locked until commit: the other waits for the pages under way, and those after it find out here.
     """
     cursor = await conn.execute(
-        "select from bridged.runs where connection_id = %s and id = %s and holder = %s for share",
+        "select from bridged.runs where connection_id = %s and id = %s and holder = %s and state = 'running' for share",
         (scope.connection_id, run.id, holder),
     )
     if await cursor.fetchone() is None:
@@ -240,3 +251,86 @@ async def claims(conn: Conn, scope: Scope) -> list[Claim]:
     for row in found:
         row["needed"] = tuple(row["needed"])
     return [Claim(**row) for row in found]
+
+
+async def add_reads(conn: Conn, scope: Scope, day: date, *, reads: int, backfill_reads: int, writes: int) -> None:
+    """Counts requests of a UTC day."""
+    await conn.execute(
+        "insert into bridged.reads as r (workspace_id, connection_id, day, reads, backfill_reads, writes) "
+        "values (%s, %s, %s, %s, %s, %s) on conflict (connection_id, day) do update set "
+        "reads = r.reads + excluded.reads, backfill_reads = r.backfill_reads + excluded.backfill_reads, "
+        "writes = r.writes + excluded.writes",
+        (scope.workspace_id, scope.connection_id, day, reads, backfill_reads, writes),
+    )
+
+
+async def reads(conn: Conn, scope: Scope, since: date) -> list[Spent]:
+    """Requests by UTC day, oldest first."""
+    cursor = await conn.execute(
+        "select day, reads, backfill_reads, writes from bridged.reads where connection_id = %s and day >= %s "
+        "order by day",
+        (scope.connection_id, since),
+    )
+    return [Spent(**row) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """The last comparison of a kind's month with Stripe: objects and sums of amounts on both sides, and what differed.
+
+    Of a pass under way (`pass_began`) the counts are those of the seconds from `part_from` up. `proven_at`: when the
+    last pass began that compared the whole month.
+    """
+
+    kind: str
+    month: date
+    checked_at: datetime
+    whole: bool
+    mirror_objects: int
+    stripe_objects: int
+    mirror_sums: dict[str, int]
+    stripe_sums: dict[str, int]
+    compared: int
+    differing: int
+    missing: int
+    undeleted: int
+    repaired: int
+    reads: int
+    proven_at: datetime | None
+    pass_began: datetime | None
+    part_from: int | None
+
+
+_PROOF = (
+    "kind, month, checked_at, whole, mirror_objects, stripe_objects, mirror_sums, stripe_sums, compared, differing, "
+    "missing, undeleted, repaired, reads, proven_at, pass_began, part_from"
+)
+
+
+async def proofs(conn: Conn, scope: Scope) -> list[Proof]:
+    """All proofs of a connection."""
+    cursor = await conn.execute(
+        f"select {_PROOF} from bridged.proofs where connection_id = %s order by kind, month", (scope.connection_id,)
+    )
+    return [Proof(**row) for row in await cursor.fetchall()]
+
+
+async def record_proof(conn: Conn, scope: Scope, proof: Proof) -> None:
+    """Keeps the outcome of a comparison; what was proven before stays proven as of then."""
+    await conn.execute(
+        f"insert into bridged.proofs as p (workspace_id, connection_id, {_PROOF}) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        "on conflict (connection_id, kind, month) do update set checked_at = excluded.checked_at, "
+        "whole = excluded.whole, mirror_objects = excluded.mirror_objects, stripe_objects = excluded.stripe_objects, "
+        "mirror_sums = excluded.mirror_sums, stripe_sums = excluded.stripe_sums, compared = excluded.compared, "
+        "differing = excluded.differing, missing = excluded.missing, undeleted = excluded.undeleted, "
+        "repaired = excluded.repaired, reads = excluded.reads, "
+        "proven_at = coalesce(excluded.proven_at, p.proven_at), pass_began = excluded.pass_began, "
+        "part_from = excluded.part_from",
+        (
+            scope.workspace_id, scope.connection_id, proof.kind, proof.month, proof.checked_at, proof.whole,
+            proof.mirror_objects, proof.stripe_objects, orjson.dumps(proof.mirror_sums).decode(),
+            orjson.dumps(proof.stripe_sums).decode(), proof.compared, proof.differing, proof.missing, proof.undeleted,
+            proof.repaired, proof.reads, proof.proven_at, proof.pass_began, proof.part_from,
+        ),
+    )  # fmt: skip

@@ -1,16 +1,14 @@
-"""The status page and the health checks. Nothing here writes; nothing shows a customer's data."""
+"""The web application: the status page, the health checks, and the API below /api."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route
@@ -18,15 +16,7 @@ from starlette.staticfiles import StaticFiles
 
 from bridged import app as root
 from bridged.core.errors import BridgedError
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+from bridged.web import api, edge
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +61,9 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            # A route, not a mount: the API's document shows whole paths.
+            Route("/api/{rest:path}", api.create(app), include_in_schema=False),
         ],
-        middleware=[Middleware(BaseHTTPMiddleware, dispatch=_with_headers)],
-        exception_handlers={BridgedError: _failed},
+        middleware=[Middleware(edge.Edge)],
+        exception_handlers={BridgedError: edge.bridged_failed, HTTPException: edge.http_failed},
     )
-
-
-async def _with_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-    response = await call_next(request)
-    response.headers.update(_HEADERS)
-    return response
-
-
-async def _failed(_: Request, error: Any) -> Response:
-    return JSONResponse({"error": error.as_json()}, status_code=503)

@@ -70,8 +70,12 @@ def refused(scope: Scope, error: BridgedError) -> Response:
     headers = {} if retry_after is None else {"Retry-After": str(math.ceil(retry_after))}
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="Bridged"'
-    found = {key: _sound(value) for key, value in error.as_json().items()}
-    return json({"error": {**found, "request_id": request_id(scope)}}, status, headers)
+    return json({"error": fault(scope, error)}, status, headers)
+
+
+def fault(scope: Scope, error: BridgedError) -> dict[str, str]:
+    """An error as every edge shows it, and whose request met it."""
+    return {key: _sound(value) for key, value in error.as_json().items()} | {"request_id": request_id(scope)}
 
 
 def json(value: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -124,6 +128,13 @@ async def http_failed(request: Request, error: Exception) -> Response:
     return response
 
 
+async def broke(request: Request, error: Exception) -> Response:
+    """Answers for what nobody expected; `Edge` logs it."""
+    del error
+    failure = errors.InternalError("Something went wrong on our side.", hint="Report it with this request id.")
+    return refused(request.scope, failure)
+
+
 class Edge:
     """Gives each request its id and each response its headers; the last stop of every exception."""
 
@@ -152,13 +163,10 @@ class Edge:
         with structlog.contextvars.bound_contextvars(request_id=known):
             try:
                 await self._app(scope, receive, sending)
-            except Exception:
+            except Exception as error:  # noqa: BLE001 - the last stop: what nobody expected is logged and answered
                 _log.exception("request_failed", method=scope["method"])
                 if not started:
-                    failure = errors.InternalError(
-                        "Something went wrong on our side.", hint="Report it with this request id."
-                    )
-                    await refused(scope, failure)(scope, receive, sending)
+                    await (await broke(Request(scope), error))(scope, receive, sending)
 
 
 class BodyLimit:

@@ -1,0 +1,38 @@
+"""How a command gets to its work: settings read, log configured, the installation opened; the options all share."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from cyclopts import Parameter
+
+from bridged import app as root
+from bridged.core import log, settings
+from bridged.core.settings import Settings
+
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON document on stdout.")]
+ConnectionName = Annotated[str | None, Parameter(help="Name or id of the connection; needed once there are several.")]
+
+
+def guarded(work: Callable[[Settings], int | Awaitable[int]]) -> int:
+    """Work that needs settings only. Raises SettingsError."""
+    given = settings.read()
+    log.configure(given.log_level)
+    result = work(given)
+    return result if isinstance(result, int) else asyncio.run(_await(result))
+
+
+async def _await(result: Awaitable[int]) -> int:
+    return await result
+
+
+def run(work: Callable[[root.App], Awaitable[int]]) -> int:
+    """Work on the open installation."""
+
+    async def opened(given: Settings) -> int:
+        async with root.opened(given) as app:
+            return await work(app)
+
+    return guarded(opened)

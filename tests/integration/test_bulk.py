@@ -1,0 +1,138 @@
+"""Single objects read again: at most fifty a request, each with its own outcome, and the mirror equal afterwards."""
+
+from collections import Counter
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridged.core.errors import RequestInvalid
+from bridged.core.settings import Settings
+from bridged.mirror.kinds import BY_NAME, KINDS
+from bridged.sim import server
+from bridged.sync.bulk import MOST, Record, kind_of
+from served import Reply, Web, serving
+from simulation.command import homed
+from simulation.stage import Stage, account_of, build, staged, truth
+
+
+@dataclass
+class Scene:
+    """A mirrored account behind the API."""
+
+    stage: Stage
+    web: Web
+
+    async def bulk(self, *ids: Any) -> Reply:
+        assert self.stage.connection is not None
+        return await self.web.post(f"/api/v1/connections/{self.stage.connection.id}/bulk-sync", {"ids": list(ids)})
+
+    async def results(self, *ids: Any) -> dict[str, str]:
+        reply = await self.bulk(*ids)
+        assert reply.status == 200, reply.body
+        return {each["id"]: each["result"] for each in reply.json["data"]}
+
+
+@pytest.fixture
+async def scene(settings: Settings, seed: int) -> AsyncIterator[Scene]:
+    async with staged(settings, build(seed, 4)) as stage, serving(stage.app) as web:
+        await stage.connect()
+        yield Scene(stage, web)
+
+
+async def test_what_became_of_each(scene: Scene) -> None:
+    account = scene.stage.account
+    customers = [each["id"] for each in account.all("customers")][:3]
+    invoice = account.all("invoices")[0]["id"]
+    wanted = [*customers, invoice, "cus_nobody", "what_is_this", {"kind": "coupons", "id": "NOBODY"}]
+    assert await scene.results(*wanted) == {
+        **dict.fromkeys([*customers, invoice], "stored"),
+        **dict.fromkeys(["cus_nobody", "NOBODY"], "missing"),
+        "what_is_this": "error",
+    }
+    account.update("customers", customers[0], {"name": "Another"})
+    account.delete("customers", customers[1])
+    changed = await scene.results(*customers, invoice)
+    assert [changed[each] for each in (*customers, invoice)] == ["changed", "deleted", "unchanged", "unchanged"]
+    rows = scene.stage.mirror.rows("customers")
+    held = truth(account)["customers"]
+    assert {each: row["data"] for each, row in rows.items() if not row["deleted"]} == {
+        each: held[each] for each in (customers[0], customers[2])
+    }
+    assert set(rows) == set(customers), "a mistyped id left no tombstone"
+
+
+async def test_an_error_says_why_and_stops_no_other(scene: Scene) -> None:
+    customer = scene.stage.account.all("customers")[0]["id"]
+    reply = await scene.bulk("what_is_this", customer, {"kind": "tax_ids", "id": "txi_1"})
+    first, second, third = reply.json["data"]
+    assert first["error"]["code"] == third["error"]["code"] == "request_invalid"
+    assert "coupons" in first["error"]["hint"]
+    assert (second["result"], second["error"]) == ("stored", None)
+
+
+async def test_fifty_and_one_more(scene: Scene) -> None:
+    ids = [each["id"] for each in scene.stage.account.all("charges")][:MOST]
+    ids += [f"ch_missing{number}" for number in range(MOST - len(ids))]
+    results = await scene.results(*ids)
+    assert len(results) == MOST == 50
+    before = scene.stage.sim.counts.total()
+    reply = await scene.bulk(*ids, "ch_one_more")
+    assert (reply.status, reply.code) == (422, "request_invalid")
+    assert "50" in reply.json["error"]["message"]
+    assert "several requests" in reply.json["error"]["hint"]
+    assert "--ids" in reply.json["error"]["hint"]
+    assert scene.stage.sim.counts.total() == before
+
+
+async def test_the_same_record_twice_is_read_once(scene: Scene) -> None:
+    customer = scene.stage.account.all("customers")[0]["id"]
+    assert [each["id"] for each in (await scene.bulk(customer, customer)).json["data"]] == [customer]
+
+
+async def test_a_key_that_stripe_no_longer_takes(scene: Scene) -> None:
+    scene.stage.sim.world.keys.clear()
+    reply = await scene.bulk("cus_1")
+    assert (reply.status, reply.code) == (502, "key_invalid")
+
+
+def test_prefixes_lead_to_their_kind() -> None:
+    for kind in KINDS:
+        if kind.id_prefix and "{" not in kind.path:
+            assert kind_of(Record(kind.id_prefix + "1")) is kind
+    others = {"py_1": "charges", "pyr_1": "refunds", "du_1": "disputes", "sub_sched_1": "subscription_schedules"}
+    assert {each: kind_of(Record(each)).name for each in others} == others
+
+
+@given(st.text(max_size=30), st.none() | st.text(max_size=10) | st.sampled_from(sorted(BY_NAME)))
+def test_any_record_has_a_kind_or_is_refused(object_id: str, kind: str | None) -> None:
+    try:
+        found = kind_of(Record(object_id, kind))
+    except RequestInvalid as error:
+        assert error.hint
+    else:
+        assert kind in (found.name, None)
+
+
+async def test_the_command_takes_any_number(seed: int) -> None:
+    made = build(seed, 3)
+    account = account_of(made)
+    ids = [each["id"] for kind in ("customers", "invoices", "payment_intents", "charges") for each in account.all(kind)]
+    assert len(ids) > MOST
+    async with server.running(made) as sim, homed(sim.url) as home:
+        assert (await home.connect(sim.key())).code == 0
+        ended = await home.run("sync", "--ids", "-", "--json", "--pace", "full", given="\n".join([*ids, ids[0]]))
+        assert ended.code == 0, ended.err
+        assert ended.json["complete"] is True
+        assert ended.json["totals"] == {"stored": len(ids)}
+        assert [each["id"] for each in ended.json["records"]] == ids
+        listed = home.path.with_name("ids.txt")
+        listed.write_text(f"{ids[0]}, coupons:{account.all('coupons')[0]['id']}\nnonsense\n", encoding="utf-8")
+        again = await home.run("sync", "--ids", f"@{listed}", "--json")
+        assert again.code == 1
+        assert Counter(each["result"] for each in again.json["records"]) == {"unchanged": 1, "stored": 1, "error": 1}
+        for wrong in (["--ids", ","], ["--ids", "@nowhere"], ["--ids", ids[0], "--full"]):
+            assert (await home.run("sync", *wrong)).code == 2

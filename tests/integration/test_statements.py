@@ -1,0 +1,164 @@
+"""Every statement in the sources prepares against the migrated schema: no name in it is wrong, no type does not fit."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from bridged.core.db import APP_ROLE
+from bridged.mirror import store
+from bridged.mirror.kinds import KINDS
+from bridged.mirror.store import Wanted
+from ground import Cluster
+from unit.tree import File, dotted, ours
+
+CALLS = {"execute", "executemany", "SQL"}
+ELSEWHERE = {"core/migrate.py": "runs its files before there is a schema"}
+PARAMETER = re.compile(r"%\((\w+)\)s|%(s)|%(%)")
+TABLE = re.compile(r"\b(?:from|join|into|update|delete from)\s+((?:bridged|stripe)\.\w+|\{table\})")
+
+
+def pages() -> list[str]:
+    """Every form `mirror.store` gives the statement of a page."""
+    wanted = [
+        Wanted(1, *edge, *narrowed)
+        for edge in ((None, None), ("x", None), (None, "x"))
+        for narrowed in ((), ("x", ("x",), ("x",)))
+    ]
+    return [store._page_of(each, timeless=timeless).as_string() for each in wanted for timeless in (True, False)]
+
+
+ASSEMBLED = {("mirror/store.py", "_page_of"): pages}
+"""Functions that put a statement together piece by piece."""
+
+
+def statements() -> list[tuple[str, str]]:
+    """Where and what: the text of each statement handed to the driver, read from the code that hands it."""
+    found = [(f"{file} {function}", text) for (file, function), build in ASSEMBLED.items() for text in build()]
+    for file in ours():
+        if file.name in ELSEWHERE:
+            continue
+        assembled = {
+            id(node)
+            for function in file.functions()
+            if (file.name, function.name) in ASSEMBLED
+            for node in ast.walk(function)
+        }
+        calls = [call for call in file.each(ast.Call) if is_statement(call) and id(call) not in assembled]
+        found += [(file.where(call), text) for call in calls for text in evaluated(file, call.args[0])]
+    return found
+
+
+def is_statement(call: ast.Call) -> bool:
+    return isinstance(call.func, ast.Attribute) and call.func.attr in CALLS and bool(call.args)
+
+
+def evaluated(file: File, argument: ast.expr) -> Iterator[str]:
+    """A literal, or an expression over the module's constants; `sql.SQL(…)` inside another call is met by itself."""
+    sources = [argument]
+    module = importlib.import_module(file.module)
+    if isinstance(argument, ast.Name) and not hasattr(module, argument.id):
+        sources = [each.value for each in file.each(ast.Assign) if ast.unparse(each.targets[0]) == argument.id]
+        assert sources, f"{file.where(argument)}: not a statement that can be read from the source"
+    for source in sources:
+        names = {dotted(each.func) for each in ast.walk(source) if isinstance(each, ast.Call)}
+        built = any(isinstance(each, ast.Attribute) and each.attr == "SQL" for each in ast.walk(source))
+        if not built and not names & {function for _, function in ASSEMBLED}:
+            yield eval(ast.unparse(source), vars(module))
+
+
+def numbered(text: str) -> str:
+    """psycopg's placeholders as PostgreSQL's."""
+    names: dict[str, int] = {}
+    count = 0
+
+    def number(match: re.Match[str]) -> str:
+        nonlocal count
+        name, _, percent = match.groups()
+        if percent:
+            return "%"
+        if name in names:
+            return f"${names[name]}"
+        count += 1
+        if name:
+            names[name] = count
+        return f"${count}"
+
+    return PARAMETER.sub(number, text)
+
+
+def variants(text: str) -> list[str]:
+    """A statement of any kind's table, for each kind."""
+    if "{table}" not in text:
+        return [text]
+    return [
+        sql.SQL(text)
+        .format(
+            table=sql.Identifier("stripe", kind.name),
+            amount=sql.Identifier(kind.amount) if kind.amount else sql.SQL("null::bigint"),
+            currency=sql.Identifier("currency") if kind.amount else sql.SQL("null::text"),
+        )
+        .as_string()
+        for kind in KINDS
+    ]
+
+
+@pytest.fixture(scope="module")
+def app(cluster: Cluster, standing: str) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(cluster.app_url(standing), autocommit=True) as conn:
+        yield conn
+
+
+def test_every_statement_prepares_under_the_role_that_runs_it(app: psycopg.Connection) -> None:
+    found = statements()
+    assert len(found) > 50
+    wrong: list[str] = []
+    for where, text in found:
+        errors = [error for variant in variants(text) if (error := prepared(app, variant)) is not None]
+        # A statement of any kind may ask for a column that only some kinds have.
+        fits_some = len(errors) < len(variants(text)) and all("does not exist" in error for error in errors)
+        if errors and not ("{table}" in text and fits_some):
+            wrong.append(f"{where}: {errors[0]}")
+    assert wrong == []
+
+
+def prepared(app: psycopg.Connection, text: str) -> str | None:
+    """Why PostgreSQL refuses the statement, if it does."""
+    if text.split(maxsplit=1)[0].lower() not in {"select", "insert", "update", "delete", "with"}:
+        return None  # no plan is made for it
+    try:
+        app.execute("prepare checked as " + numbered(text).replace("%", "%%"), ())
+    except psycopg.Error as error:
+        return str(error)
+    app.execute("deallocate checked")
+    return None
+
+
+def test_every_statement_on_a_tenants_table_names_the_tenant(cluster: Cluster, standing: str) -> None:
+    with psycopg.connect(cluster.url(standing)) as conn:
+        rows = conn.execute(
+            "select attrelid::regclass::text, array_agg(attname::text) from pg_attribute "
+            "where attname in ('workspace_id', 'connection_id') and attrelid::regclass::text ~ '^(bridged|stripe)[.]' "
+            "group by 1"
+        ).fetchall()
+    keys = {table: set(columns) for table, columns in rows} | {"{table}": {"connection_id"}}
+    nameless = [
+        f"{where}: {table}"
+        for where, text in statements()
+        for table in TABLE.findall(text)
+        if table in keys
+        and not any(re.search(rf"\b{key}\b", text) for key in (keys[table] & {"connection_id"} or keys[table]))
+        and table != "bridged.connections"
+    ]
+    assert nameless == []
+
+
+def test_the_statements_are_read_as_the_driver_reads_them() -> None:
+    assert numbered("a = %s and b = %(x)s or c = %(x)s and d like '5%%' and e = %s") == (
+        "a = $1 and b = $2 or c = $2 and d like '5%' and e = $3"
+    )
+    assert APP_ROLE == "bridged_app"
