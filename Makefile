@@ -45,7 +45,7 @@ soak: install ## long simulations
 	@ls tests/simulation/soak_*.py >/dev/null 2>&1 || { echo "There are no soak tests yet." >&2; exit 1; }
 	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
 
-docs: install ## generate docs/reference/cli.md from the commands
+docs: install ## generate docs/reference/cli.md and api.md from commands and routes
 	$(BIN)/python scripts/reference.py
 
 lock: install ## resolve the dependencies of pyproject.toml anew (ARGS=--upgrade: to the newest)

@@ -232,7 +232,7 @@ async def test_a_list_says_what_may_be_claimed_of_it(web: Web, scope: Scope) -> 
     state = (await web.get("/api/v1/connections/Acme")).json
     assert state["kinds"]["refunds"]["dirty"] == 1
     assert state["complete"] is False
-    assert state["status"] == "syncing"
+    assert state["status"] == "incomplete", "a run of a process that is gone is no sync"
 
 
 @pytest.mark.parametrize(

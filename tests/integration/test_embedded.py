@@ -165,6 +165,7 @@ def test_any_path_will_do(folder: Path, name: str) -> None:
         assert conn.execute("select 1").fetchone() == (1,)
     embedded.leave()
     assert not runs(embedded)
+    assert not embedded.socket_folder.exists()
 
 
 def test_data_and_socket_are_for_their_owner_alone(embedded: Embedded) -> None:
@@ -173,6 +174,20 @@ def test_data_and_socket_are_for_their_owner_alone(embedded: Embedded) -> None:
     assert embedded.socket_folder.stat().st_mode & 0o077 == 0
     with connect(embedded) as conn:
         assert conn.execute("show listen_addresses").fetchone() == ("",)
+
+
+@pytest.mark.parametrize("how", ["open to all", "a link"])
+def test_a_socket_folder_of_somebody_else_is_not_used(folder: Path, how: str) -> None:
+    embedded = Embedded(folder / "home")
+    embedded.home.mkdir()
+    if how == "a link":
+        folder.joinpath("theirs").mkdir()
+        embedded.socket_folder.symlink_to(folder / "theirs")
+    else:
+        embedded.socket_folder.mkdir()
+        embedded.socket_folder.chmod(0o777)
+    with pytest.raises(DatabaseUnavailable, match="somebody else"):
+        embedded.arrive()
 
 
 def test_a_half_made_data_folder_is_made_again(folder: Path) -> None:

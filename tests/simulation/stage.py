@@ -145,6 +145,16 @@ class Stage:
         assert self.connection is not None
         return await root.status(self.app, self.connection)
 
+    async def runs(self) -> list[dict[str, Any]]:
+        """The history as stored, newest first."""
+        assert self.connection is not None
+        async with self.app.database.transaction(self.connection.workspace_id) as conn:
+            found = await conn.execute(
+                "select mode, state, events_gap from bridged.runs where connection_id = %s order by id desc",
+                (self.connection.id,),
+            )
+            return await found.fetchall()
+
     def differences(self, *kinds: str) -> list[str]:
         return self.mirror.differences(self.account, kinds or tuple(kind.name for kind in self.kinds))
 

@@ -62,6 +62,17 @@ def striking(stage: Stage, after: int, **rule: Any) -> Callable[[Sync], None]:
     return watch
 
 
+async def struck(stage: Stage, after: int, rule: dict[str, Any]) -> tuple[Report, int]:
+    """A sync that met the fault: windows are read side by side, so the very last page may have been on its way."""
+    for pages in range(after, -1, -1):
+        report = await stage.sync(watch=striking(stage, pages, **rule))
+        if any(each.fired for each in stage.sim.faults.rules):
+            return report, pages
+        assert report.complete
+        stage.sim.faults.clear()
+    raise AssertionError("the fault never struck")
+
+
 def stir(stage: Stage, rng: random.Random) -> None:
     """Changes of which no event tells."""
     for each in rng.sample(stage.account.all("invoices"), 3):
@@ -102,15 +113,16 @@ async def test_a_fault_that_lasts(settings: Settings, seed: int, name: str) -> N
     async with staged(settings, shop(seed), wire=IMPATIENT) as stage:
         stage.kinds = FEW
         await stage.connect()
-        for after in positions(stage):
+        for position in positions(stage):
             before = stored(stage)
-            report = await stage.sync(watch=striking(stage, after, **rule))
+            report, after = await struck(stage, position, rule)
             found = of(report, "invoices")
             assert isinstance(found, error)
             assert words in found.message
             assert not report.complete
             assert [each.kind for each in report.kinds if not each.complete] == ["invoices"]
-            assert stored(stage) >= max(before, 3 * after)
+            assert stored(stage) >= before
+            assert bool(stage.mirror.rows("invoices")) >= (after > 0)
             await healed(stage)
             stir(stage, rng)
 
@@ -168,7 +180,7 @@ async def test_a_permission_taken_away_on_the_way(settings: Settings, seed: int)
         stage.kinds = FEW
         await stage.connect()
         for after in positions(stage):
-            report = await stage.sync(watch=striking(stage, after, **refusal))
+            report, _ = await struck(stage, after, refusal)
             found = next(each for each in report.kinds if each.kind == "invoices")
             assert isinstance(found.error, errors.PermissionMissing)
             assert found.needed == ("rak_invoice_read",)

@@ -52,7 +52,7 @@ async def last(stage: Stage) -> RunRecord | None:
 async def eventually(stage: Stage, true: Callable[[RunRecord], bool], seconds: float = 30) -> RunRecord:
     """The last run, as soon as it is so."""
     async with asyncio.timeout(seconds):
-        while (run := await last(stage)) is None or not true(run):
+        while (run := await last(stage)) is None or not true(run):  # noqa: ASYNC110 - it happens in the database
             await asyncio.sleep(0.05)
     return run
 
@@ -65,7 +65,7 @@ async def begin(stage: Stage, **options: Any) -> None:
 
 
 def halfway(run: RunRecord) -> bool:
-    return run.state == "running" and run.progress is not None and 5 < run.progress["pages"]
+    return run.state == "running" and run.progress is not None and run.progress["pages"] > 5
 
 
 async def windows(stage: Stage) -> int:
@@ -239,7 +239,7 @@ async def test_a_change_of_pace_reaches_the_running_sync(settings: Settings, see
         await eventually(stage, lambda run: run.state == "running")
         await steering.change(stage.app.database, stage.connection, Change(pace="full"))
         async with asyncio.timeout(5):
-            while stage.app.gates[stage.connection.account_key].pacer.pace != 1.0:
+            while stage.app.gates[stage.connection.account_key].pacer.pace != 1.0:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.05)
         await eventually(stage, lambda run: run.state == "complete")
 

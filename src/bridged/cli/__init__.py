@@ -71,7 +71,10 @@ def sync(
     customer: Annotated[str | None, Parameter(help="Only this customer, with payment methods and tax ids.")] = None,
     ids: Annotated[
         str | None,
-        Parameter(help="Only these objects, read again now: ids separated by commas, @FILE, or - for stdin."),
+        Parameter(
+            help="Only these objects, read again now: ids separated by commas, @FILE, or - for stdin.",
+            allow_leading_hyphen=True,
+        ),
     ] = None,
     json: Json = False,
 ) -> int:

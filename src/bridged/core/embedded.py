@@ -89,6 +89,7 @@ class Embedded:
         if owner:
             _let_through(self.data)
             _let_through(BINARIES / "postgres")
+        self._own_socket_folder(owner)
         if not (self.data / "PG_VERSION").exists():
             self._initialise(owner)
         if self._ready() != _ACCEPTING:
@@ -137,11 +138,19 @@ class Embedded:
             )
         fresh.rename(self.data)
 
-    def _start(self, owner: str | None) -> None:
+    def _own_socket_folder(self, owner: str | None) -> None:
+        """Makes it, for us alone: in a shared temporary folder somebody else might have put a server of theirs."""
         folder = self.socket_folder
-        folder.mkdir(mode=0o700, exist_ok=True)
-        if owner:
-            shutil.chown(folder, owner)
+        with contextlib.suppress(FileExistsError):
+            folder.mkdir(mode=0o700)
+            if owner:
+                shutil.chown(folder, owner)
+        found = folder.lstat()
+        ours = {os.geteuid(), pwd.getpwnam(owner).pw_uid if owner else os.geteuid()}
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid not in ours or found.st_mode & 0o077:
+            raise DatabaseUnavailable(f"{folder} belongs to somebody else.", hint="Remove it, or shorten BRIDGED_HOME.")
+
+    def _start(self, owner: str | None) -> None:
         for attempt in range(_START_TRIES):
             while self._ready() == _REJECTING:
                 time.sleep(0.05)
@@ -215,6 +224,8 @@ class Embedded:
             raise DatabaseUnavailable(
                 f"The embedded PostgreSQL does not stop: {_last_line(done.stderr)}", hint=f"Its log is {self.log}."
             )
+        with contextlib.suppress(OSError):
+            self.socket_folder.rmdir()
 
 
 @contextlib.contextmanager

@@ -41,7 +41,8 @@ class Kind:
 
     `lists`: the parameter sets that together enumerate every object (most need one, without parameters).
     `events`: prefixes of the types that carry a snapshot of the object. `gone`: the types that tell of a deletion.
-    `told_by`: kinds whose events mean this one's object may have changed too.
+    `told_by`: kinds whose events mean this one's object may have changed too. `final`: the statuses in which Stripe
+    no longer changes an object, and only those (`uncollectible` may still be paid, a paid payout may still fail).
     `filters`: what its lists can be narrowed by: `customer`, `status`.
     `amount`: the field a proof sums per currency. `silent`: fields that Stripe changes without telling by any event.
     `nested`: lists inside the object, which Stripe cuts off after ten.
@@ -58,7 +59,7 @@ class Kind:
     events: tuple[str, ...] = ()
     gone: tuple[str, ...] = ()
     told_by: tuple[str, ...] = ()
-    default: bool = True
+    final: tuple[str, ...] = ()
     id_prefix: str = field(default="", compare=False)
     filters: tuple[str, ...] = field(default=(), compare=False)
     amount: str = field(default="", compare=False)
@@ -93,6 +94,7 @@ KINDS: tuple[Kind, ...] = (
         id_prefix="sub_",
         filters=("customer", "status"),
         nested=("items",),
+        final=("canceled", "incomplete_expired"),
     ),
     Kind(
         "invoices",
@@ -106,6 +108,7 @@ KINDS: tuple[Kind, ...] = (
         filters=("customer", "status"),
         amount="total",
         nested=("lines",),
+        final=("paid", "void"),
     ),
     Kind(
         "payment_intents",
@@ -117,6 +120,7 @@ KINDS: tuple[Kind, ...] = (
         id_prefix="pi_",
         filters=("customer", "status"),
         amount="amount",
+        final=("succeeded", "canceled"),
     ),
     Kind(
         "charges",
@@ -181,6 +185,7 @@ KINDS: tuple[Kind, ...] = (
         filters=("status",),
         amount="net",
         silent=("status",),
+        final=("available",),
     ),
     Kind(
         "products",

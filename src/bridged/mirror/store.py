@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 import psycopg
 from psycopg import sql
 
 from bridged.core.db import Conn
-from bridged.core.errors import AnswerUnreadable, CursorUnknown
+from bridged.core.errors import AnswerUnreadable
 from bridged.core.types import Held, Json
 from bridged.mirror.kinds import Kind
 from bridged.mirror.rows import escaped
@@ -113,6 +113,11 @@ _ROW = "id, data, deleted, dirty, as_of, known_until"
 
 def _of(kind: Kind, statement: sql.SQL) -> sql.Composed:
     return statement.format(table=sql.Identifier("stripe", kind.name))
+
+
+def about(kind: Kind, statement: LiteralString) -> sql.Composed:
+    """A statement in which `{table}` is the kind's."""
+    return _of(kind, sql.SQL(statement))
 
 
 async def put_page(
@@ -255,11 +260,93 @@ async def unseen(conn: Conn, kind: Kind, scope: Scope, since: datetime, limit: i
     return [row["id"] for row in await cursor.fetchall()]
 
 
-async def of_invoices(conn: Conn, kind: Kind, scope: Scope, invoice_ids: Sequence[str]) -> list[str]:
-    """Ids of a kind that has `invoice_id`, of these invoices."""
+async def open_payments_of(conn: Conn, kind: Kind, scope: Scope, invoice_ids: Sequence[str]) -> list[str]:
+    """Ids of these invoices' payments that may still end: paid and canceled ones never change again."""
     cursor = await conn.execute(
-        _of(kind, sql.SQL("select id from {table} where connection_id = %s and invoice_id = any(%s) and not deleted")),
+        _of(
+            kind,
+            sql.SQL(
+                "select id from {table} where connection_id = %s and invoice_id = any(%s) and not deleted "
+                "and (status is null or status <> all(array['paid', 'canceled'])) order by id"
+            ),
+        ),
         (scope.connection_id, list(invoice_ids)),
+    )
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def unfinished(conn: Conn, kind: Kind, scope: Scope) -> int:
+    """How many objects of a kind with `status` are not in a final state."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select count(*) as number from {table} where connection_id = %s and not deleted "
+                "and (status is null or status <> all(%s))"
+            ),
+        ),
+        (scope.connection_id, list(kind.final)),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["number"]
+
+
+async def doubt_unfinished(conn: Conn, kind: Kind, scope: Scope) -> int:
+    """Marks what is not in a final state to be read again."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "update {table} set dirty = true where connection_id = %s and not deleted "
+                "and (status is null or status <> all(%s))"
+            ),
+        ),
+        (scope.connection_id, list(kind.final)),
+    )
+    return cursor.rowcount
+
+
+@dataclass(frozen=True, slots=True)
+class Ripe:
+    """Balance transactions that must have become available: their ids, and the window of `created` they lie in.
+
+    `neighbours`: how many rows the window holds, so that reading it can be compared with reading them one by one.
+    """
+
+    ids: tuple[str, ...]
+    first: int
+    last: int
+    neighbours: int
+
+
+async def ripe(conn: Conn, scope: Scope, now: datetime) -> Ripe | None:
+    """Pending balance transactions whose `available_on` is past: no event tells that they are available now."""
+    cursor = await conn.execute(
+        "with due as (select id, created from stripe.balance_transactions where connection_id = %(connection_id)s "
+        "and not deleted and status <> 'available' and available_on <= %(now)s) "
+        "select array_agg(due.id order by due.id) as ids, extract(epoch from min(due.created))::bigint as first, "
+        "extract(epoch from max(due.created))::bigint as last, (select count(*) from stripe.balance_transactions m "
+        "where m.connection_id = %(connection_id)s and m.created between (select min(created) from due) "
+        "and (select max(created) from due)) as neighbours from due",
+        {"connection_id": scope.connection_id, "now": now},
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Ripe(tuple(row["ids"]), row["first"], row["last"], row["neighbours"]) if row["ids"] else None
+
+
+async def absent(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> list[str]:
+    """Those of the ids that the mirror has never seen."""
+    cursor = await conn.execute(
+        _of(
+            kind,
+            sql.SQL(
+                "select given.id from unnest(%s::text[]) given (id) where not exists "
+                "(select from {table} m where m.connection_id = %s and m.id = given.id)"
+            ),
+        ),
+        (list(ids), scope.connection_id),
     )
     return [row["id"] for row in await cursor.fetchall()]
 
@@ -306,115 +393,6 @@ async def counts(conn: Conn, kind: Kind, scope: Scope) -> dict[str, Any]:
     row = await cursor.fetchone()
     assert row is not None
     return row
-
-
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which page of a kind's living objects, newest first. `statuses` empty: any; `but`: all except these."""
-
-    limit: int
-    after: str | None = None
-    before: str | None = None
-    customer: str | None = None
-    statuses: tuple[str, ...] = ()
-    but: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Verbatim:
-    """An object as JSON text, digit for digit as stored, and since when, by Stripe's clock, it is known to be so."""
-
-    text: str
-    deleted: bool
-    as_of: datetime
-
-
-_PAGE = "select id, data::text as data from {table} where connection_id = %(connection_id)s and not deleted"
-# The range on `created` alone is what the index is entered by. Without `created` (no list of Stripe's is) comes first.
-_AFTER = " and (created <= %(created)s and (created < %(created)s or id > %(edge)s))"
-_AFTER_TIMELESS = " and (created is not null or id > %(edge)s)"
-_BEFORE = " and (created >= %(created)s and (created > %(created)s or id < %(edge)s))"
-# A stub that Stripe left of a deleted object has lost its place.
-_PLACE = "select created from {table} where connection_id = %s and id = %s and (created is not null or not deleted)"
-_BEFORE_TIMELESS = " and created is null and id < %(edge)s"
-
-
-async def page(conn: Conn, kind: Kind, scope: Scope, wanted: Wanted) -> tuple[list[str], bool]:
-    """The objects as JSON texts, newest first (`created` descending, id), and whether more follow the cursor's way.
-
-    Raises CursorUnknown when the cursor's object is not mirrored; one deleted meanwhile still has its place.
-    """
-    edge = wanted.after or wanted.before
-    created = None if edge is None else await _created(conn, kind, scope, edge)
-    cursor = await conn.execute(
-        _of(kind, _page_of(wanted, timeless=created is None)),
-        {
-            "connection_id": scope.connection_id,
-            "customer": wanted.customer,
-            "statuses": list(wanted.statuses),
-            "but": list(wanted.but),
-            "created": created,
-            "edge": edge,
-            "limit": wanted.limit + 1,
-        },
-    )
-    found = [row["data"] for row in await cursor.fetchall()]
-    shown = found[: wanted.limit]
-    return shown[::-1] if wanted.before else shown, len(found) > wanted.limit
-
-
-def _page_of(wanted: Wanted, *, timeless: bool) -> sql.SQL:
-    statement = _PAGE
-    if wanted.customer is not None:
-        statement += " and customer_id = %(customer)s"
-    if wanted.statuses:
-        statement += " and status = any(%(statuses)s)"
-    if wanted.but:
-        statement += " and (status <> all(%(but)s)) is not false"
-    if wanted.after is not None:
-        statement += _AFTER_TIMELESS if timeless else _AFTER
-    if wanted.before is not None:
-        statement += _BEFORE_TIMELESS if timeless else _BEFORE
-        return sql.SQL(statement + " order by created, id desc limit %(limit)s")
-    return sql.SQL(statement + " order by created desc, id limit %(limit)s")
-
-
-async def _created(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> datetime | None:
-    """When a mirrored object was created. Raises CursorUnknown."""
-    cursor = await conn.execute(
-        _of(kind, sql.SQL(_PLACE)),
-        (scope.connection_id, object_id),
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise CursorUnknown(
-            f"{kind.title}: {object_id!r} is not in the mirror, so no page can begin there.",
-            hint="Take an id of the page before, or begin again without a cursor.",
-        )
-    return row["created"]
-
-
-async def verbatim(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Verbatim | None:
-    """One object, tombstones included."""
-    cursor = await conn.execute(
-        _of(
-            kind,
-            sql.SQL("select data::text as text, deleted, as_of from {table} where connection_id = %s and id = %s"),
-        ),
-        (scope.connection_id, object_id),
-    )
-    row = await cursor.fetchone()
-    return Verbatim(**row) if row else None
-
-
-async def doubtful(conn: Conn, kind: Kind, scope: Scope) -> bool:
-    """Whether anything of a kind is in doubt."""
-    cursor = await conn.execute(
-        _of(kind, sql.SQL("select exists(select from {table} where connection_id = %s and dirty) as any")),
-        (scope.connection_id,),
-    )
-    row = await cursor.fetchone()
-    return row is not None and row["any"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridged.core import clock
@@ -16,7 +16,7 @@ from bridged.stripe.operations import Param, operation
 from bridged.sync import plan as planning
 from bridged.sync import store
 from bridged.sync.desk import Desk
-from bridged.sync.plan import ListId, Plan, Request
+from bridged.sync.plan import ListId, Plan, Request, Window
 
 PAGE_SIZE = 100
 _MOST_PAGES = 48
@@ -59,13 +59,22 @@ class Backfill:
     """Reads whole lists into the mirror. Resumes from the run's windows."""
 
     def __init__(
-        self, desk: Desk, run: store.Run, progress: Mapping[str, KindProgress], watch: Watch, now: Callable[[], float]
+        self,
+        desk: Desk,
+        run: store.Run,
+        progress: Mapping[str, KindProgress],
+        watch: Watch,
+        now: Callable[[], float],
+        *,
+        known_until: Mapping[str, int] | None = None,
     ) -> None:
+        """`known_until`: kinds whose objects created before a second are there from an earlier run."""
         self._desk = desk
         self._run = run
         self._progress = progress
         self._watch = watch
         self._now = now
+        self._known_until = known_until or {}
         self._lists = {each.id: each for item in progress.values() for each in _lists(item.kind)}
         self.plan = Plan((), run.upper)
 
@@ -76,6 +85,7 @@ class Backfill:
         """
         async with self._desk.writing(self._run) as conn:
             stored = await store.windows(conn, self._desk.scope, self._run)
+            stored += self._known(stored)
             self.plan = Plan(self._lists, self._run.upper, stored)
             await store.add_windows(conn, self._desk.scope, self._run, self.plan.windows)
         for each in self._lists.values():
@@ -89,6 +99,14 @@ class Backfill:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
+
+    def _known(self, stored: Sequence[Window]) -> list[Window]:
+        """Windows for what an earlier run has, of lists this run has no windows of yet."""
+        walked = {window.list_id for window in stored}
+        fresh = [each for each in self._lists.values() if each.kind.name in self._known_until and each.id not in walked]
+        first = max((window.id for window in stored), default=0) + 1
+        tops = {each.id: self._known_until[each.kind.name] - 1 for each in fresh}
+        return [Window(first + place, id_, 0, top, at=-1, ended=True) for place, (id_, top) in enumerate(tops.items())]
 
     async def _dispatch(self, tasks: set[asyncio.Task[None]]) -> bool:
         """Sends all requests that may go now, then waits for an answer or a slot. False when there is nothing left."""

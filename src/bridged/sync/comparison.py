@@ -40,6 +40,7 @@ _AT_ONCE = 8
 _TRIES = 4
 _READS_WHOLE = 3
 """Reads of an object with a nested list that goes on: itself, a page of the list, itself again."""
+_SMALL_PAGE = 10
 _FUTURE = 86400
 """Seconds above the present from which a mirrored `created` is impossible, and looked for."""
 
@@ -144,14 +145,28 @@ class Comparison:
                     await self._compare(page, window)
             await self._settle()
         except BaseException:
-            found = (each.month for each in self._findings.values())
-            for month in {*self._again.values(), *self._absent.values(), *found}:
+            for month in {*self._again.values(), *self._absent.values()}:
                 self.months[month].unsettled = True
+            for each in self._findings.values():
+                self.months[each.month].unsettled = True
+                self._judge(each)
             raise
 
     def _spent(self) -> bool:
+        """Whether the reads left are needed for what was found so far."""
         left = self._desk.client.reads_left
-        return left is not None and left <= self._reserve
+        if left is None:
+            return False
+        single = sum(_READS_WHOLE if each in self._cut else 1 for each in self._again) + len(self._absent)
+        unsure = sum(not each.sure for each in self._findings.values())
+        return left <= self._reserve + single + unsure + bool(self._findings)
+
+    def _limit(self) -> int:
+        """A page's objects: fewer where each may need reads of its own, so that what is left suffices for one page."""
+        left = self._desk.client.reads_left
+        if left is None or not self._kind.nested:
+            return PAGE
+        return max(_SMALL_PAGE, min(PAGE, (left - self._reserve) // _READS_WHOLE))
 
     async def _pages(self, parameters: Mapping[str, str]) -> AsyncGenerator[tuple[Page, Window]]:
         """The pages of one list, each with its window once it is landed; ends early when the reads run out."""
@@ -161,7 +176,7 @@ class Comparison:
             self._tally(min(window.at, self._hi)).reads += 1
             request = request_of(window)
             edges = {"gte": request.gte, "lte": request.lte}
-            query: dict[str, Param] = {**parameters, "limit": PAGE, "starting_after": request.starting_after}
+            query: dict[str, Param] = {**parameters, "limit": self._limit(), "starting_after": request.starting_after}
             query["created"] = {name: edge for name, edge in edges.items() if edge is not None} or None
             try:
                 page = await self._desk.client.page(self._kind.path, query)
@@ -212,13 +227,14 @@ class Comparison:
 
     def _list(self, object_id: str, data: Json) -> None:
         if object_id not in self._listed and object_id not in self._elsewhere:
-            living = _living(self._kind, object_id, data)
-            self._listed[object_id] = living
-            tally = self._tally(living.created)
-            tally.stripe_objects += 1
-            tally.compared += 1
-            if living.currency is not None and living.amount is not None:
-                tally.stripe_sums[living.currency] += living.amount
+            self._listed[object_id] = _living(self._kind, object_id, data)
+
+    def _count_held(self, held: Living) -> None:
+        tally = self._tally(held.created)
+        tally.stripe_objects += 1
+        tally.compared += 1
+        if held.currency is not None and held.amount is not None:
+            tally.stripe_sums[held.currency] += held.amount
 
     def _find(self, each: Unlike, data: Json, as_of: float, seen_at: float) -> None:
         """Notes how the mirror has an object of the page otherwise. Rows already in doubt are no drift: they say so."""
@@ -253,7 +269,8 @@ class Comparison:
             if lo <= tally.cell.hi:
                 tally.floor = max(lo, tally.cell.lo)
         self._top = lo - 1
-        self._listed = {each: seen for each, seen in self._listed.items() if (seen.created or 0) <= self._top}
+        for each in [each for each, seen in self._listed.items() if (seen.created or 0) > self._top]:
+            self._count_held(self._listed.pop(each))
 
     def _count(self, row: Living) -> None:
         """Counts a row as it was found, before this walk repaired it."""
@@ -324,7 +341,7 @@ class Comparison:
         self._findings.pop(object_id, None)
         if not _gone(held) and object_id in self._absent and self._tally(_created(held or {})) is tally:
             # Hidden from the list, and there.
-            self._list(object_id, held or {})
+            self._count_held(_living(self._kind, object_id, held or {}))
         if row is not None and row.dirty and note is None:
             return None
         what: What = "undeleted" if _gone(held) else "missing" if mirrored is None else "differing"

@@ -7,9 +7,11 @@ object to read again.
 
 from __future__ import annotations
 
+import asyncio
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import orjson
@@ -29,6 +31,11 @@ OVERLAP = 60
 """Seconds before the moment itself: a list may show an event a little after it happened."""
 _PATH = "/v1/events"
 _APPLY_AT_ONCE = 200
+_PAGE = 100
+_EVENT_LAG = 2.0
+"""Seconds that an event may come after its object shows in a list."""
+_WITNESSES = ("customers", "subscriptions", "invoices", "payment_intents", "charges")
+"""Kinds whose newest objects are compared with what events told: one request each, a sync."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,26 +173,71 @@ async def _apply(
 
 
 async def _relist(desk: Desk, run: Run | None, kind: Kind, start: int, news: Told) -> Refreshed:
-    """Kinds without events of their own: what is new since `start`, and what hangs on objects that changed."""
-    total = Refreshed()
+    """Kinds without events of their own: what is new since `start`, and what must have changed by itself or others."""
     if kind.reach is Reach.SINGLE:
-        return total
+        return Refreshed()
+    total = Refreshed(await _list_window(desk, run, kind, start, None))
+    if "invoices" in kind.told_by:
+        async with desk.reading() as conn:
+            hanging = await mirror.open_payments_of(conn, kind, desk.scope, sorted(news.ids("invoices")))
+        total.add(await refresh(desk, run, kind, hanging))
+    if kind.name == "balance_transactions":
+        total.add(await _read_ripe(desk, run, kind))
+    return total
+
+
+async def _read_ripe(desk: Desk, run: Run | None, kind: Kind) -> Refreshed:
+    """What has become available since it was read: its whole window, or each by itself where that is cheaper."""
+    now = datetime.fromtimestamp(desk.client.instant().as_of, UTC)
+    async with desk.reading() as conn:
+        due = await mirror.ripe(conn, desk.scope, now)
+    if due is None:
+        return Refreshed()
+    if math.ceil(due.neighbours / _PAGE) <= len(due.ids):
+        return Refreshed(await _list_window(desk, run, kind, due.first, due.last))
+    return await refresh(desk, run, kind, due.ids)
+
+
+async def _list_window(desk: Desk, run: Run | None, kind: Kind, first: int, last: int | None) -> mirror.Written:
+    """Lists what was created from `first` to `last` (seconds, both included; None: to now) into the mirror."""
+    total = mirror.Written()
     for parameters in kind.lists:
         cursor: str | None = None
         while True:
             desk.halt.check()
-            query: dict[str, Any] = {**parameters, "limit": 100, "starting_after": cursor}
-            page = await desk.client.page(kind.path, {**query, "created": {"gte": start - 1}})
+            # No cursor's own second is an edge: below it there is a second more, above it the cursor itself bounds.
+            created = {"gte": first - 1, "lte": last if cursor is None else None}
+            query: dict[str, Any] = {**parameters, "limit": _PAGE, "starting_after": cursor, "created": created}
+            page = await desk.client.page(kind.path, query)
+            body, held = page.answer.body, page.answer.held
             async with desk.writing(run) as conn:
-                body, held = page.answer.body, page.answer.held
-                total.written += await mirror.put_page(
-                    conn, kind, desk.scope, body, held, clock.now(), cut_off=cut_off(body)
-                )
+                total += await mirror.put_page(conn, kind, desk.scope, body, held, clock.now(), cut_off=cut_off(body))
             cursor = page.head.cursor
             if cursor is None:
                 break
-    if "invoices" in kind.told_by:
-        async with desk.reading() as conn:
-            hanging = await mirror.of_invoices(conn, kind, desk.scope, sorted(news.ids("invoices")))
-        total.add(await refresh(desk, run, kind, hanging))
     return total
+
+
+async def untold_kinds(desk: Desk, kinds: Mapping[str, Kind], since: datetime) -> frozenset[str]:
+    """Kinds with new objects that no event told of, by a look at the newest of the most used ones.
+
+    Then the events list is not what it should be (an account whose events are switched off, a server that has none)
+    and the kinds must be listed. Raises StripeError.
+    """
+    untold: set[str] = set()
+    for kind in (kinds[name] for name in _WITNESSES if name in kinds):
+        query: dict[str, Any] = {**kind.lists[0], "limit": 100, "created": {"gte": math.floor(since.timestamp())}}
+        page = await desk.client.page(kind.path, query)
+        async with desk.reading() as conn:
+            absent = await mirror.absent(conn, kind, desk.scope, page.head.ids)
+        # What was created after the events were read is told of next time.
+        if absent and await _older_than_events(desk, kind, absent):
+            untold.add(kind.name)
+    return frozenset(kinds) if untold else frozenset()
+
+
+async def _older_than_events(desk: Desk, kind: Kind, absent: Sequence[str]) -> bool:
+    """Whether events that are read now still do not tell of these objects."""
+    await asyncio.sleep(_EVENT_LAG)
+    news = told(await read_events(desk.client, math.floor(desk.client.instant().as_of) - OVERLAP), {kind.name})
+    return not set(absent) <= news.ids(kind.name)

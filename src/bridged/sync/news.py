@@ -68,6 +68,8 @@ def _tellers(kind: Kind, data: Json) -> Mapping[str, str | None]:
 
 async def opened(client: StripeClient, lag: float) -> News:
     """News from this moment on; what the list of events shows by now is known. Raises StripeError, ReadsSpent."""
+    # The first answer teaches the client Stripe's clock; before it, "now" is only our own belief.
+    await client.page("/v1/events", {"limit": 1})
     start = math.floor(client.instant().as_of) - OVERLAP
     events = await read_events(client, start)
     return News(client, start, frozenset(str(each.get("id")) for each in events), lag=lag)

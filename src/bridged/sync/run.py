@@ -1,17 +1,19 @@
 """One sync from beginning to end: what it reads, in which order, and what may be claimed afterwards.
 
-Order matters. The moment is taken before the first list call; lists are walked; what changed meanwhile is caught up
-from events; what is in doubt is read again; what a complete listing no longer had is looked for by itself.
+Order matters. The moment is taken before the first list call; lists are walked, those that `sync.mode` chose; what
+changed since is caught up from events; what is in doubt is read again; what a complete listing no longer had is looked
+for by itself.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bridged.core import clock
+from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, StripeError, SyncStopped
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, Reach
@@ -20,7 +22,8 @@ from bridged.sync import store
 from bridged.sync.backfill import Backfill, KindProgress, Watch
 from bridged.sync.control import store as control
 from bridged.sync.desk import Desk
-from bridged.sync.incremental import catch_up, may_read_events
+from bridged.sync.incremental import catch_up, may_read_events, untold_kinds
+from bridged.sync.mode import Choice, Known, choose
 from bridged.sync.refresh import Refreshed, apply, read, seek, settle
 
 _RESUMABLE = timedelta(days=25)
@@ -73,12 +76,15 @@ class Sync:
     progress: dict[str, KindProgress] = field(default_factory=dict[str, KindProgress])
     cause: str = "request"
     run_record: store.Run | None = None
+    choice: Choice = field(default_factory=lambda: Choice(frozenset(), {}, None, gap=False))
 
     def __post_init__(self) -> None:
         self.progress = {kind.name: KindProgress(kind) for kind in self.kinds}
 
     async def run(self, *, afresh: bool = False) -> Report:
-        """Reads everything asked for; continues an interrupted run unless `afresh`.
+        """Brings everything asked for up to date, by events where they reach; lists all of it if `afresh`.
+
+        An interrupted run is continued unless `afresh`.
 
         A kind that is refused is reported and the others go on. Raises KeyInvalid, LeaseLost, DatabaseUnavailable,
         SyncStopped when the desk's halt asks for it and, when Stripe cannot be reached at all, StripeError; what was
@@ -89,7 +95,7 @@ class Sync:
         run, resumed = await self._open(events=events, afresh=afresh)
         self.run_record = run
         try:
-            await self._read(run, events=events)
+            await self._read(run)
             report = self._report(await self._doubts(), started, resumed=resumed, events=events)
         except (KeyInvalid, SyncStopped) as error:
             report = self._report({}, started, resumed=resumed, events=events, error=error)
@@ -107,28 +113,64 @@ class Sync:
         horizon = _RESUMABLE if events else _RESUMABLE_WITHOUT_EVENTS
         async with self.desk.database.transaction(self.desk.scope.workspace_id) as conn:
             last = await store.last_run(conn, self.desk.scope)
+            known = await self._known(conn)
             same = last is not None and last.state in {"running", "interrupted"} and sorted(last.kinds) == sorted(names)
             if last is not None and same and not afresh and began - last.began < horizon:
                 await store.adopt_run(conn, self.desk.scope, last, self.desk.holder)
+                self.choice = choose(self.kinds, known, last.began, events=events, afresh=last.mode == "full")
                 return last, True
             upper = math.ceil(instant.known_until) + _MARGIN
+            self.choice = choose(self.kinds, known, began, events=events, afresh=afresh)
             run = await store.begin_run(
-                conn, self.desk.scope, self.desk.holder, names, upper=upper, began=began, now=now, cause=self.cause
+                conn,
+                self.desk.scope,
+                self.desk.holder,
+                names,
+                upper=upper,
+                began=began,
+                now=now,
+                cause=self.cause,
+                mode=self.choice.mode,
+                gap=self.choice.gap,
             )
             return run, False
 
-    async def _read(self, run: store.Run, *, events: bool) -> None:
-        listed = {name: item for name, item in self.progress.items() if item.kind.reach is Reach.ACCOUNT}
-        await Backfill(self.desk, run, listed, self.watch, self.now).walk()
-        readable = {name: item.kind for name, item in listed.items() if item.error is None}
-        if events and readable:
-            await self._catch_up(run, readable)
+    async def _known(self, conn: Conn) -> dict[str, Known]:
+        """What the mirror has of each kind; only complete kinds are counted."""
+        claims = {claim.kind: claim for claim in await store.claims(conn, self.desk.scope)}
+        known: dict[str, Known] = {}
+        for kind in self.kinds:
+            at = claims[kind.name].complete_as_of if kind.name in claims else None
+            if at is not None and kind.final:
+                counts = await mirror.counts(conn, kind, self.desk.scope)
+                unfinished = await mirror.unfinished(conn, kind, self.desk.scope)
+                known[kind.name] = Known(at, counts["objects"], unfinished)
+            else:
+                known[kind.name] = Known(at, 0, 0)
+        return known
+
+    async def _read(self, run: store.Run) -> None:
+        account = {name: item for name, item in self.progress.items() if item.kind.reach is Reach.ACCOUNT}
+        walked = {*self.choice.listed, *self.choice.windows}
+        await self._walk(run, {name: item for name, item in account.items() if name in walked})
+        readable = {name: item.kind for name, item in account.items() if item.error is None}
+        if self.choice.since is not None and readable:
+            await self._catch_up(run, readable, walked)
         await self._read_singles(run)
         for name, kind in readable.items():
-            if self.progress[name].complete:
+            if self.progress[name].complete and name in self.choice.listed:
                 self._take(name, await seek(self.desk, run, kind))
             self._take(name, await settle(self.desk, run, kind))
             self.watch(kind)
+
+    async def _walk(self, run: store.Run, walked: Mapping[str, KindProgress]) -> None:
+        if not walked:
+            return
+        walk = Backfill(self.desk, run, walked, self.watch, self.now, known_until=self.choice.windows)
+        await walk.walk()
+        async with self.desk.writing(run) as conn:
+            for name in self.choice.windows:
+                await mirror.doubt_unfinished(conn, walked[name].kind, self.desk.scope)
 
     async def _read_singles(self, run: store.Run) -> None:
         for item in self.progress.values():
@@ -146,16 +188,29 @@ class Sync:
             item.finished = self.now()
             self.watch(item.kind)
 
-    async def _catch_up(self, run: store.Run, readable: Mapping[str, Kind]) -> None:
+    async def _catch_up(self, run: store.Run, readable: Mapping[str, Kind], walked: Collection[str]) -> None:
+        since = self.choice.since
+        assert since is not None
+        told = {name: kind for name, kind in readable.items() if name not in walked}
+        for name in told:
+            self.progress[name].started = self.now()
         try:
-            for name, result in (await catch_up(self.desk, run, readable, run.began.timestamp())).items():
+            for name, result in (await catch_up(self.desk, run, readable, since.timestamp())).items():
                 self._take(name, result)
+            # Events are believed only while they tell of everything new: a list that shows more proves a hole in them.
+            untold = await untold_kinds(self.desk, told, since)
+            await self._walk(run, {name: self.progress[name] for name in untold})
+            for name in told.keys() - untold:
+                self._caught_up(self.progress[name])
         except KeyInvalid:
             raise
         except StripeError as error:
             # Without its events the mirror is only as fresh as each page was: no kind may claim more.
             for name in readable:
                 self.progress[name].error = error
+
+    def _caught_up(self, item: KindProgress) -> None:
+        item.pages_left, item.fraction, item.complete, item.finished = 0.0, 1.0, True, self.now()
 
     def _take(self, name: str, result: Refreshed) -> None:
         item = self.progress[name]

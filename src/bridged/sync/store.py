@@ -28,6 +28,7 @@ class Run:
 
     id: int
     state: str
+    mode: str
     kinds: tuple[str, ...]
     upper: int
     began: datetime
@@ -81,7 +82,7 @@ async def drop_lease(conn: Conn, account: str, holder: str) -> None:
     await conn.execute("delete from bridged.leases where account = %s and holder = %s", (account, holder))
 
 
-_RUN = "id, state, kinds, upper, began, requests, rate_limited, error, started_at, finished_at"
+_RUN = "id, state, mode, kinds, upper, began, requests, rate_limited, error, started_at, finished_at"
 
 
 async def last_run(conn: Conn, scope: Scope) -> Run | None:
@@ -103,6 +104,8 @@ async def begin_run(
     began: datetime,
     now: datetime,
     cause: str = "request",
+    mode: str = "full",
+    gap: bool = False,
 ) -> Run:
     """A new run; what an earlier one left behind is abandoned."""
     await conn.execute(
@@ -112,9 +115,9 @@ async def begin_run(
     )
     await conn.execute("delete from bridged.windows where connection_id = %s", (scope.connection_id,))
     cursor = await conn.execute(
-        "insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, cause) "
-        f"values (%s, %s, 'running', %s, %s, %s, %s, %s, %s) returning {_RUN}",
-        (scope.workspace_id, scope.connection_id, holder, list(kinds), upper, began, now, cause),
+        "insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, cause, "
+        f"mode, events_gap) values (%s, %s, 'running', %s, %s, %s, %s, %s, %s, %s, %s) returning {_RUN}",
+        (scope.workspace_id, scope.connection_id, holder, list(kinds), upper, began, now, cause, mode, gap),
     )
     row = await cursor.fetchone()
     assert row is not None

@@ -47,8 +47,8 @@ _LEAST_RESERVE = 3
 _RESERVE = 10
 """Part (one over) of the reads that the walks leave for what they find."""
 _READS_LONG = 3
-_READS_BEFORE = 2
-"""The list of events, before and after."""
+_READS_BEFORE = 3
+"""Of events: one for the clock, what is known already, and what is to be caught up with."""
 
 
 @dataclass(slots=True)
@@ -176,9 +176,12 @@ class Verify:
         client, kinds = self.desk.client, {name: self.found[name].kind for name in synced}
         try:
             news = await newspaper.opened(client, self.lag)
+            # A second that is over: what is created in it was created before the catching up.
+            self.upper = int(client.instant().as_of) - 1
         except StripeError as refused:
             if refused.retryable or isinstance(refused, KeyInvalid):
                 raise
+            self.upper = int(client.instant().as_of) - 1
             return News(client, 0, frozenset(), open=False)
         since = min((claim.complete_as_of for claim in synced.values() if claim.complete_as_of), default=None)
         if since is None or client.instant().as_of - since.timestamp() > _HORIZON.total_seconds():
@@ -211,10 +214,10 @@ class Verify:
         return {name: len(item.kind.lists) for name, item in self.found.items()}
 
     async def _cells(self, names: Iterable[str], *, with_long: bool = False) -> list[Cell]:
-        self.upper = int(self.desk.client.instant().as_of)
+        upper = self.upper or int(self.desk.client.instant().as_of)
         async with self.desk.reading() as conn:
             kinds = [self.found[name].kind for name in names]
-            return await survey(conn, self.desk.scope, kinds, self.upper, with_long=with_long)
+            return await survey(conn, self.desk.scope, kinds, upper, with_long=with_long)
 
     async def _choose(self, synced: Mapping[str, object]) -> tuple[Stretch, ...]:
         cells = await self._cells(name for name in synced if self.found[name].error is None)

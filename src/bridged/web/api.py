@@ -21,7 +21,7 @@ _ABOUT = f"""Reads the mirror of a Stripe account in Stripe's own shapes, and st
 Every request needs `Authorization: Bearer brg_…` (`bridged tokens create`); `x-scope` says which scope a route needs:
 `read`, `sync` or `admin`, each including those before it. A token may ask {PER_SECOND:g} times a second. What belongs
 to somebody else is not found. Every response has `X-Request-Id`; every failure has the same shape."""
-_FAILURES: dict[int | str, dict[str, Any]] = {
+FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": description}
     for status, description in {
         401: "No valid token",
@@ -35,10 +35,18 @@ _FAILURES: dict[int | str, dict[str, Any]] = {
         503: "The database does not answer; see Retry-After",
     }.items()
 }
+"""What any route may answer besides its own."""
 
 
 def create(app: root.App) -> FastAPI:
     """The API over an open installation. It expects `web.edge.Edge` around it."""
+    api = routes()
+    api.state.callers = Callers(app)
+    return api
+
+
+def routes() -> FastAPI:
+    """The API without an installation: good for its document."""
     api = FastAPI(
         title="Bridged for Stripe",
         version=__version__,
@@ -47,7 +55,7 @@ def create(app: root.App) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,
-        responses=_FAILURES,
+        responses=FAILURES,
         dependencies=[Depends(scheme)],
         middleware=[Middleware(edge.BodyLimit)],
         exception_handlers={
@@ -57,7 +65,6 @@ def create(app: root.App) -> FastAPI:
             Exception: edge.broke,
         },
     )
-    api.state.callers = Callers(app)
     for router in (reading.lists, control.router, progress.router, reading.objects):
         api.include_router(router)
     return api

@@ -75,10 +75,21 @@ class KindState(BaseModel):
     complete: bool
     as_of: datetime | None
     error: str | None
+    proven: float = Field(description="Part, 0 to 1, that `verify` compared with Stripe.")
+    proven_as_of: datetime | None = Field(description="The age of the proof, once all is proven.")
+
+
+class Reads(BaseModel):
+    """Reads of the last 30 days against Stripe's allocation."""
+
+    allowance: int
+    used: int
+    projected: int
+    slowed: bool = Field(description="Scheduled work waits, so that the allowance is not exceeded.")
 
 
 class ConnectionDocument(BaseModel):
-    """One Stripe account in one mode. `as_of`: the moment at which every kind was last complete."""
+    """One Stripe account in one mode."""
 
     id: str
     object: Literal["connection"]
@@ -90,11 +101,14 @@ class ConnectionDocument(BaseModel):
 
 
 class ConnectionState(ConnectionDocument):
-    """A connection, and what its mirror holds."""
+    """A connection, and what its mirror holds. `as_of`: the moment at which every kind was last complete."""
 
     status: Literal["new", "syncing", "complete", "incomplete"]
     complete: bool
     as_of: datetime | None
+    paused: bool
+    overdue: int = Field(description="Seconds since the next sync should have begun.")
+    reads: Reads
     kinds: dict[str, KindState]
 
 

@@ -12,9 +12,10 @@ from starlette.responses import Response
 from bridged import app as root
 from bridged.accounts import Connection
 from bridged.core.errors import NotFound, RequestInvalid
-from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, Kind
-from bridged.mirror.store import Scope, Wanted
+from bridged.mirror.pages import store as pages
+from bridged.mirror.pages.store import Wanted
+from bridged.mirror.store import Scope
 from bridged.sync import store as sync_store
 from bridged.web.callers import CallersApp, Guarded, needs
 from bridged.web.documents import (
@@ -89,14 +90,27 @@ async def get_connection(app: CallersApp, connection: Named) -> Response:
     kinds = {each.kind.name: _kind_state(each) for each in found.kinds}
     times = [state["as_of"] for state in kinds.values()]
     as_of: datetime | None = None if None in times else min(times)
-    status = {"status": _status(found), "complete": found.complete, "as_of": as_of, "kinds": kinds}
-    return json({**_connection(found.connection), **status})
+    state = {
+        "status": _status(found),
+        "complete": found.complete,
+        "as_of": as_of,
+        "paused": found.settings.paused,
+        "overdue": round(found.overdue.total_seconds()),
+        "reads": {
+            "allowance": found.reads.allowance.reads,
+            "used": found.reads.reads,
+            "projected": found.reads.projected,
+            "slowed": found.reads.slowed,
+        },
+        "kinds": kinds,
+    }
+    return json({**_connection(found.connection), **state})
 
 
 def _status(found: root.Status) -> str:
     if found.run is None:
         return "new"
-    if found.run.state == "running":
+    if found.running:
         return "syncing"
     return "complete" if found.complete else "incomplete"
 
@@ -110,6 +124,8 @@ def _kind_state(each: root.KindStatus) -> dict[str, Any]:
         "complete": claim is not None and claim.complete and each.dirty == 0,
         "as_of": claim.complete_as_of if claim else None,
         "error": claim.error if claim else None,
+        "proven": round(each.proof.part, 4) if each.proof else 0.0,
+        "proven_as_of": each.proof.oldest if each.proof else None,
     }
 
 
@@ -123,7 +139,10 @@ def kind_of(name: str) -> Kind:
 
 @objects.get(
     "/{connection}/{kind}",
-    responses={200: {"model": ObjectList}, 400: {"model": Failure}},
+    responses={
+        200: {"model": ObjectList},
+        400: {"model": Failure, "description": "The cursor's object is not in the mirror"},
+    },
     openapi_extra=needs("read"),
 )
 async def list_objects(
@@ -135,9 +154,9 @@ async def list_objects(
     found = await connection_of(app, connection)
     scope = Scope(found.workspace_id, found.id)
     async with app.database.transaction(app.workspace_id) as conn:
-        texts, has_more = await mirror.page(conn, chosen, scope, wanted)
+        texts, has_more = await pages.page(conn, chosen, scope, wanted)
         claims = {each.kind: each for each in await sync_store.claims(conn, scope)}
-        doubtful = await mirror.doubtful(conn, chosen, scope)
+        doubtful = await pages.doubtful(conn, chosen, scope)
     claim = claims.get(chosen.name)
     return json(
         {
@@ -180,7 +199,7 @@ async def get_object(app: CallersApp, connection: Named, kind: OfKind, object_id
     row = None
     if object_id and "\0" not in object_id:
         async with app.database.transaction(app.workspace_id) as conn:
-            row = await mirror.verbatim(conn, chosen, Scope(found.workspace_id, found.id), object_id)
+            row = await pages.verbatim(conn, chosen, Scope(found.workspace_id, found.id), object_id)
     if row is None or (row.deleted and chosen.name != "customers"):
         raise NotFound(
             f"{chosen.title}: the mirror has no {object_id!r}.",

@@ -1,0 +1,1 @@
+"""Pages and single objects of the mirror, as Stripe would give them."""
