@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 import psycopg
 import uvicorn
-from starlette.types import ASGIApp
+from starlette.applications import Starlette
 
 from bridged import accounts
 from bridged import app as root
@@ -54,6 +54,7 @@ class Web:
     url: str
     app: root.App
     session: aiohttp.ClientSession
+    site: Starlette
     token: str = ""
     statements: list[str] = field(default_factory=list[str])
 
@@ -107,7 +108,7 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def listening(app: ASGIApp) -> AsyncIterator[str]:
+async def listening(app: Starlette) -> AsyncIterator[str]:
     """Serves an application on a free port while the body runs."""
     config = uvicorn.Config(
         app,
@@ -126,6 +127,7 @@ async def listening(app: ASGIApp) -> AsyncIterator[str]:
     try:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:
+        app.state.ending.set()
         server.should_exit = True
         await task
 
@@ -135,8 +137,9 @@ async def serving(app: root.App) -> AsyncIterator[Web]:
     """Serves an open installation, with a token that may do everything."""
     statements: list[str] = []
     counted = replace(app, database=Counting(app.database, statements))
-    async with listening(create(counted)) as url, aiohttp.ClientSession() as session:
-        web = Web(url, app, session, statements=statements)
+    site = create(counted)
+    async with listening(site) as url, aiohttp.ClientSession() as session:
+        web = Web(url, app, session, site, statements=statements)
         web.token = await web.made("everything", "admin")
         yield web
 

@@ -347,12 +347,11 @@ async def verify_mirror(
     return report
 
 
-async def scheduled_from(app: App, connection: Connection) -> datetime:
+async def scheduled_from(app: App, connection: Connection, now: datetime) -> datetime:
     """When scheduled reading may go on: now, or later where the read allowance would else be used up.
 
     What a sync costs is judged by the last one. The first backfill never waits.
     """
-    now = clock.now()
     async with app.database.transaction(app.workspace_id) as conn:
         scope = steering.scope_of(connection)
         last = await sync_store.last_run(conn, scope)

@@ -75,6 +75,8 @@ class Worker:
         still = schedule.still_until(settings, now, connection.timezone)
         if still is not None or self._ending:
             return Snooze(still or now)
+        if job.args["cause"] == "schedule" and (allowed := await root.scheduled_from(app, connection, now)) > now:
+            return Snooze(allowed)
         halt = Halt()
         self._halts.add(halt)
         try:

@@ -202,11 +202,13 @@ async def test_a_run_that_has_ended_and_one_that_never_was(post: Post) -> None:
 @pytest.mark.usefixtures("quick")
 async def test_a_run_is_waited_for(post: Post, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridged.web.progress.BEAT", 0.02)
-    old = await post.begun()
-    await post.ended(old)
+    await post.ended(await post.begun())
+    asked = (await post.web.post(post.path("sync"))).json["progress"]
+    assert asked.startswith(post.path("progress") + "?since=")
+    query = asked.removeprefix(post.path("progress"))
     seen: list[tuple[str, Any]] = []
     run: sync_store.Run | None = None
-    async for name, data in events(post, f"?after={old.id}"):
+    async for name, data in events(post, query):
         seen.append((name, data))
         if name == "" and run is None:
             run = await post.begun()
@@ -215,8 +217,12 @@ async def test_a_run_is_waited_for(post: Post, monkeypatch: pytest.MonkeyPatch) 
     assert run is not None
     assert seen[0][0] == "", "a comment, while nothing happens"
     assert (seen[-1][0], seen[-1][1]["id"]) == ("end", run.id)
+    assert [name async for name, _ in events(post, query)] == ["end"], "it may have ended before anybody looked"
     monkeypatch.setattr("bridged.web.progress.LONGEST_WAIT", 0.05)
-    assert [each async for each in events(post, f"?after={run.id}") if each[0]] == [("end", None)]
+    asked = (await post.web.post(post.path("resume"))).json["progress"]
+    left = [each async for each in events(post, asked.removeprefix(post.path("progress"))) if each[0]]
+    assert left == [("end", None)]
+    assert (await post.web.get(post.path("progress?since=yesterday"))).status == 422
 
 
 @pytest.mark.usefixtures("quick")
@@ -230,6 +236,16 @@ async def test_a_token_that_is_revoked_hears_no_more(post: Post, monkeypatch: py
         seen.append((name, data))
     name, data = seen[-1]
     assert (name, data["error"]["code"]) == ("error", "token_refused")
+
+
+async def test_streams_do_not_keep_the_server(post: Post) -> None:
+    """They stop when it is about to end, and do not say that the run has."""
+    await post.begun()
+    stream = events(post)
+    assert (await anext(stream))[0] == "progress"
+    post.web.site.state.ending.set()
+    async with asyncio.timeout(5):
+        assert [name async for name, _ in stream if name == "end"] == []
 
 
 @pytest.mark.usefixtures("quick")

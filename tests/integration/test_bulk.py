@@ -1,6 +1,7 @@
 """Single objects read again: at most fifty a request, each with its own outcome, and the mirror equal afterwards."""
 
 import contextlib
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from bridged.core.settings import Settings
 from bridged.mirror.kinds import BY_NAME, KINDS
 from bridged.sim import server
 from bridged.sync.bulk import MOST, Record, kind_of
+from bridged.sync.desk import leased
 from served import Reply, Web, serving
 from simulation.command import homed
 from simulation.stage import Stage, account_of, build, staged, truth
@@ -100,6 +102,16 @@ async def test_a_key_that_stripe_no_longer_takes(scene: Scene) -> None:
     scene.stage.sim.world.keys.clear()
     reply = await scene.bulk("cus_1")
     assert (reply.status, reply.code) == (502, "key_invalid")
+
+
+async def test_an_account_that_is_being_read(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two at once would break its rate limit: the second is told to come again."""
+    monkeypatch.setattr("bridged.sync.desk._LEASE_WAIT", 0.5)
+    assert scene.stage.connection is not None
+    async with leased(scene.stage.app.database, scene.stage.connection.account_key, str(uuid.uuid4())):
+        reply = await scene.bulk("cus_1")
+    assert (reply.status, reply.code) == (409, "lease_held")
+    assert int(reply.headers["retry-after"]) > 0
 
 
 def test_prefixes_lead_to_their_kind() -> None:

@@ -3,37 +3,40 @@
 import ast
 import importlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from bridged.core.db import APP_ROLE
-from bridged.mirror import store
 from bridged.mirror.kinds import KINDS
-from bridged.mirror.store import Wanted
+from bridged.mirror.pages import store
+from bridged.mirror.pages.store import Wanted
 from ground import Cluster
 from unit.tree import File, dotted, ours
 
-CALLS = {"execute", "executemany", "SQL"}
+CALLS = {"execute": 0, "executemany": 0, "SQL": 0, "about": 1}
+"""What a statement is handed to, and as which argument."""
 ELSEWHERE = {"core/migrate.py": "runs its files before there is a schema"}
 PARAMETER = re.compile(r"%\((\w+)\)s|%(s)|%(%)")
 TABLE = re.compile(r"\b(?:from|join|into|update|delete from)\s+((?:bridged|stripe)\.\w+|\{table\})")
 
 
 def pages() -> list[str]:
-    """Every form `mirror.store` gives the statement of a page."""
+    """Every form `mirror.pages` gives the statement of a page."""
     wanted = [
         Wanted(1, *edge, *narrowed)
         for edge in ((None, None), ("x", None), (None, "x"))
         for narrowed in ((), ("x", ("x",), ("x",)))
     ]
-    return [store._page_of(each, timeless=timeless).as_string() for each in wanted for timeless in (True, False)]
+    return [store._page_of(each, timeless=timeless) for each in wanted for timeless in (True, False)]
 
 
-ASSEMBLED = {("mirror/store.py", "_page_of"): pages}
-"""Functions that put a statement together piece by piece."""
+ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
+    ("mirror/pages/store.py", "_page_of"): pages,
+    ("mirror/store.py", "about"): list,
+}
+"""Functions that put a statement together piece by piece, or pass one on."""
 
 
 def statements() -> list[tuple[str, str]]:
@@ -49,12 +52,18 @@ def statements() -> list[tuple[str, str]]:
             for node in ast.walk(function)
         }
         calls = [call for call in file.each(ast.Call) if is_statement(call) and id(call) not in assembled]
-        found += [(file.where(call), text) for call in calls for text in evaluated(file, call.args[0])]
+        found += [
+            (file.where(call), text) for call in calls for text in evaluated(file, call.args[CALLS[name_of(call)]])
+        ]
     return found
 
 
+def name_of(call: ast.Call) -> str:
+    return call.func.attr if isinstance(call.func, ast.Attribute) else dotted(call.func)
+
+
 def is_statement(call: ast.Call) -> bool:
-    return isinstance(call.func, ast.Attribute) and call.func.attr in CALLS and bool(call.args)
+    return len(call.args) > CALLS.get(name_of(call), len(call.args))
 
 
 def evaluated(file: File, argument: ast.expr) -> Iterator[str]:
@@ -65,9 +74,8 @@ def evaluated(file: File, argument: ast.expr) -> Iterator[str]:
         sources = [each.value for each in file.each(ast.Assign) if ast.unparse(each.targets[0]) == argument.id]
         assert sources, f"{file.where(argument)}: not a statement that can be read from the source"
     for source in sources:
-        names = {dotted(each.func) for each in ast.walk(source) if isinstance(each, ast.Call)}
-        built = any(isinstance(each, ast.Attribute) and each.attr == "SQL" for each in ast.walk(source))
-        if not built and not names & {function for _, function in ASSEMBLED}:
+        called = {name_of(each) for each in ast.walk(source) if isinstance(each, ast.Call)}
+        if not called & ({"SQL", "about"} | {function for _, function in ASSEMBLED}):
             yield eval(ast.unparse(source), vars(module))
 
 
@@ -157,8 +165,8 @@ def test_every_statement_on_a_tenants_table_names_the_tenant(cluster: Cluster, s
     assert nameless == []
 
 
-def test_the_statements_are_read_as_the_driver_reads_them() -> None:
+def test_the_statements_are_read_as_the_driver_reads_them(app: psycopg.Connection) -> None:
+    assert "nope" in (prepared(app, "select nope from bridged.runs where connection_id = %s") or "")
     assert numbered("a = %s and b = %(x)s or c = %(x)s and d like '5%%' and e = %s") == (
         "a = $1 and b = $2 or c = $2 and d like '5%' and e = $3"
     )
-    assert APP_ROLE == "bridged_app"

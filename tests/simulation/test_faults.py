@@ -65,7 +65,7 @@ def striking(stage: Stage, after: int, **rule: Any) -> Callable[[Sync], None]:
 async def struck(stage: Stage, after: int, rule: dict[str, Any]) -> tuple[Report, int]:
     """A sync that met the fault: windows are read side by side, so the very last page may have been on its way."""
     for pages in range(after, -1, -1):
-        report = await stage.sync(watch=striking(stage, pages, **rule))
+        report = await stage.sync(watch=striking(stage, pages, **rule), afresh=True)
         if any(each.fired for each in stage.sim.faults.rules):
             return report, pages
         assert report.complete
@@ -74,9 +74,10 @@ async def struck(stage: Stage, after: int, rule: dict[str, Any]) -> tuple[Report
 
 
 def stir(stage: Stage, rng: random.Random) -> None:
-    """Changes of which no event tells."""
+    """Some invoices change."""
     for each in rng.sample(stage.account.all("invoices"), 3):
-        stage.account.update("invoices", each["id"], {"description": f"stirred {rng.random()}"})
+        change = {"description": f"stirred {rng.random()}"}
+        stage.account.update("invoices", each["id"], change, "invoice.updated")
     stage.sim.world.clock.now += 10
 
 
@@ -154,7 +155,7 @@ async def test_a_key_that_expires_on_the_way(settings: Settings, seed: int) -> N
                         key.expired = True
 
             with pytest.raises(errors.KeyInvalid, match="expired"):
-                await stage.sync(watch=expire)
+                await stage.sync(watch=expire, afresh=True)
             status = await stage.status()
             assert not status.complete
             assert not any(each.claim and each.claim.complete for each in status.kinds)

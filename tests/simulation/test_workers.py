@@ -99,18 +99,15 @@ async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> 
         first = await place.worker()
         await until(lambda: len(listed(place.sim)) >= 20, 30)
         second = await place.worker()
+        holder = place.runs()[-1]["holder"]
         first.kill(signal.SIGKILL)
-        killed = time.monotonic()
         await first.ended()
-        asked = len(place.sim.log)
-        await until(lambda: len(place.sim.log) > asked, TAKEN_OVER_WITHIN)
-        taken = time.monotonic() - killed
+        await until(lambda: place.runs()[-1]["holder"] != holder, TAKEN_OVER_WITHIN)
         await until(lambda: place.runs()[-1]["state"] == "complete", 60)
         assert len(place.runs()) == 1
         assert mirror.differences(next(iter(made.accounts.values()))) == []
         pages = Counter(listed(place.sim))
         assert sum(pages.values()) - len(pages) <= 60
-        assert taken < TAKEN_OVER_WITHIN
         assert await stopped(second) == [0]
 
 

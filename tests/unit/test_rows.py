@@ -8,7 +8,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bridged.mirror.rows import cut_lists, cut_off, escaped
+from bridged.core.jsontext import escaped
+from bridged.mirror.rows import cut_lists, cut_off
 
 LONE = re.compile("[\ud800-\udfff]")
 PIECES = st.sampled_from(

@@ -26,6 +26,8 @@ from bridged.web.app import Question, create
 from bridged.worker import CONCURRENCY, pool_size, working
 
 _SEED = 7
+_FAREWELL = 5
+"""Seconds that requests under way have when serving ends."""
 _SIZES = ("tiny", "small", "medium")
 _SHOWN: tuple[tuple[str, str], ...] = (
     ("active-card", "When is my next payment due?"),
@@ -145,7 +147,17 @@ class _Server(uvicorn.Server):
 @contextlib.asynccontextmanager
 async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
     """Serves while the body runs. Raises UsageError when the port is taken."""
-    server = _Server(uvicorn.Config(app, host=host, port=port, log_level="warning", access_log=False, lifespan="off"))
+    config = uvicorn.Config(
+        app,
+        host=host,
+        port=port,
+        log_level="warning",
+        access_log=False,
+        lifespan="off",
+        server_header=False,
+        timeout_graceful_shutdown=_FAREWELL,
+    )
+    server = _Server(config)
     server.config.load()
     server.lifespan = server.config.lifespan_class(server.config)
     try:
@@ -156,6 +168,7 @@ async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
     try:
         yield f"http://{host}:{listening.getsockname()[1]}/"
     finally:
+        app.state.ending.set()
         server.should_exit = True
         await task
 

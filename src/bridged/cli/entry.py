@@ -21,7 +21,21 @@ def guarded(work: Callable[[Settings], int | Awaitable[int]]) -> int:
     given = settings.read()
     log.configure(given.log_level)
     result = work(given)
-    return result if isinstance(result, int) else asyncio.run(_await(result))
+    return result if isinstance(result, int) else on_loop(result)
+
+
+def on_loop(work: Awaitable[int]) -> int:
+    """Runs it to its end, on uvloop where there is one: a page costs less there."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        return runner.run(_await(work))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop  # noqa: PLC0415 - not on every system
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
 
 
 async def _await(result: Awaitable[int]) -> int:

@@ -13,9 +13,9 @@ from psycopg import sql
 
 from bridged.core.db import Conn
 from bridged.core.errors import AnswerUnreadable
+from bridged.core.jsontext import escaped
 from bridged.core.types import Held, Json
 from bridged.mirror.kinds import Kind
-from bridged.mirror.rows import escaped
 
 
 @dataclass(frozen=True, slots=True)

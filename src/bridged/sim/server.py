@@ -34,6 +34,7 @@ _DOCS = "https://stripe.com/docs/error-codes/"
 class Options:
     """`clock`: whose time `Date` tells: `virtual` (the world's, flowing), `frozen` (the world's, standing) or `real`.
     `latency` is the mean in seconds, lognormal if `latency_sigma` > 0. `client_ip` stands in for the caller's address.
+    `indented`: objects in lists are spread over lines, as Stripe's are; without, they are quicker to render.
     """
 
     clock: Literal["virtual", "frozen", "real"] = "virtual"
@@ -44,6 +45,7 @@ class Options:
     client_ip: str | None = None
     seed: int = 0
     port: int = 0
+    indented: bool = False
 
 
 @dataclass
@@ -220,7 +222,7 @@ class Simulator:
     def _renderer(self, account: Account) -> Renderer:
         place = account.id, account.livemode
         if place not in self._renderers:
-            self._renderers[place] = Renderer(account)
+            self._renderers[place] = Renderer(account, indented=self.options.indented)
         return self._renderers[place]
 
     def _latency(self) -> float:

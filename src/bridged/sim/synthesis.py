@@ -74,9 +74,19 @@ BUILDERS: dict[str, Callable[[Account], Obj]] = {
 }
 
 
-def fill(account: Account, kind: str, created: Sequence[int]) -> list[str]:
-    """One object for each second of `created`: one is built, the rest are copies with an id and second of their own."""
-    sample = BUILDERS[kind](account)
+def fill(
+    account: Account,
+    kind: str,
+    created: Sequence[int],
+    *,
+    sample: Obj | None = None,
+    vary: Callable[[int], Obj] = lambda _: {},
+) -> list[str]:
+    """One object for each second of `created`: one is built, the rest are copies with an id and second of their own.
+
+    `sample` stands in for the one that is built; `vary` gives the fields in which the copy of a number differs.
+    """
+    sample = sample or BUILDERS[kind](account)
     prefix = sample["id"].rpartition("_")[0] or "code"
     collection, draw = account.collection(kind), account.random.getrandbits
     own, moment = "metadata" in sample, "date" if kind == "invoiceitems" else "created"
@@ -84,9 +94,9 @@ def fill(account: Account, kind: str, created: Sequence[int]) -> list[str]:
     for number, second in enumerate(created):
         account.serial += 1
         object_id = f"{prefix}_{draw(72):018x}{account.serial:x}"
-        made: Obj = {**sample, "id": object_id, moment: second}
+        made: Obj = {**sample, **vary(number), "id": object_id, moment: second}
         if own:
-            made["metadata"] = {"number": str(number)}
+            made["metadata"] = {**sample["metadata"], "number": str(number)}
         for name in ("items", "lines"):
             if name in made:
                 made[name] = nested(made[name], sample["id"], object_id, number)

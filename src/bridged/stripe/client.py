@@ -20,6 +20,7 @@ from yarl import URL
 from bridged import __version__
 from bridged.core import clock, log
 from bridged.core.errors import AnswerUnreadable, RateLimited, ReadsSpent, StripeError, StripeUnreachable
+from bridged.core.jsontext import storable
 from bridged.core.types import Held, Secret
 from bridged.stripe import skew
 from bridged.stripe.gate import Gate
@@ -237,7 +238,8 @@ class StripeClient:
             if not 200 <= raw.status < 300:
                 raise refusal(raw.status, raw.headers, raw.body)
             outcome = Outcome.ANSWERED
-            return self._answer(raw), read(raw.body)
+            body = _storable(raw.body)
+            return self._answer(raw, body), read(body)
         except RateLimited as limit:
             outcome = Outcome.of_reason(limit.reason)
             tally.rate_limited[limit.reason] += 1
@@ -261,11 +263,11 @@ class StripeClient:
             )
         self.reads_left -= 1
 
-    def _answer(self, raw: _Raw) -> Answer:
+    def _answer(self, raw: _Raw, body: bytes) -> Answer:
         """Dates the answer. Its own `Date` was learned first, so that the bounds always agree with it."""
         known = self._skew or skew.guessed(clock.unix(), clock.monotonic(), _WALL_CLOCK_ERROR)
         held = known.held(raw.sent, raw.received)
-        return Answer(raw.body, held.as_of, held.known_until, raw.headers.get("Request-Id"))
+        return Answer(body, held.as_of, held.known_until, raw.headers.get("Request-Id"))
 
     async def _send(self, call: _Call) -> _Raw:
         """The wire. Raises StripeUnreachable and AnswerUnreadable, and nothing of aiohttp's."""
@@ -289,6 +291,14 @@ class StripeClient:
             raise AnswerUnreadable("Stripe's answer was cut off or garbled on its way.", hint="Ask again.") from None
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise _unreachable(error, self._timeouts) from None
+
+
+def _storable(body: bytes) -> bytes:
+    """What neither our parsers nor PostgreSQL hold, escaped before anybody reads it."""
+    try:
+        return storable(body)
+    except UnicodeDecodeError:
+        raise AnswerUnreadable("Stripe's answer is not UTF-8.", hint="Ask again.") from None
 
 
 def _about(call: _Call, error: StripeError) -> dict[str, object]:

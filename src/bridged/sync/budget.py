@@ -21,9 +21,11 @@ _KEPT = 0.1
 """Part of the allowance that scheduled work leaves to foreground reads."""
 _RATE_DAYS = 7
 _BURST = 4
-"""A day may use this part (one over) of what is left, so that what is left shrinks gently towards an even share."""
+"""Half of what is for scheduled work is every day's even share, whatever came before. Of the other half a day may use
+this part (one over) of what is left: busy days are possible, and what they take shrinks day by day."""
 _AT_DAWN = 0.25
 """Part of a day's quota that is free at its first minute; the rest comes with the hours."""
+_HARDLY = 4
 _NEAR = 0.95
 
 
@@ -86,7 +88,7 @@ def outlook(allowance: Allowance, days: Sequence[Spent], now: datetime) -> Outlo
     counted = [each for each in days if today - timedelta(days=WINDOW) <= each.day <= today]
     reads = sum(each.reads for each in counted)
     spent_today = sum(each.reads for each in counted if each.day == today)
-    quota = _quota(allowance, reads - spent_today)
+    quota = _quota(allowance, [each.reads for each in counted if each.day < today])
     free = math.floor(quota * (_AT_DAWN + (1 - _AT_DAWN) * _part_of_day(now)))
     projected = _projected(counted, now)
     spendable = max(0, min(free - spent_today, allowance.scheduled - reads))
@@ -103,10 +105,11 @@ def outlook(allowance: Allowance, days: Sequence[Spent], now: datetime) -> Outlo
     )
 
 
-def _quota(allowance: Allowance, before_today: int) -> int:
-    """Reads that scheduled work may spend on a day that began with so many used."""
-    left = max(0, allowance.scheduled - before_today)
-    return min(left, max(left // _BURST, allowance.scheduled // (WINDOW + 1)))
+def _quota(allowance: Allowance, before: Sequence[int]) -> int:
+    """Reads that scheduled work may spend on a day, given those of each day before it in the window."""
+    share = allowance.scheduled / 2 / (WINDOW + 1)
+    burst = allowance.scheduled / 2 - sum(max(0.0, reads - share) for reads in before)
+    return max(0, min(math.floor(share + max(0.0, burst) / _BURST), allowance.scheduled - sum(before)))
 
 
 def _part_of_day(now: datetime) -> float:
@@ -120,19 +123,21 @@ def _projected(counted: Sequence[Spent], now: datetime) -> int:
         return sum(each.reads for each in counted)
     whole_days = (today - min(each.day for each in recent)).days
     rate = sum(each.reads for each in recent) / max(1.0, whole_days + _part_of_day(now))
-    sums = (
-        sum(each.reads for each in counted if each.day >= today - timedelta(days=WINDOW - ahead)) + rate * ahead
-        for ahead in range(WINDOW + 1)
-    )
-    return math.ceil(max(sums))
+    by_day = {each.day: each.reads for each in counted}
+    highest = total = float(sum(by_day.values()))
+    for ahead in range(1, WINDOW + 1):
+        total += rate - by_day.get(today - timedelta(days=WINDOW + 1 - ahead), 0)
+        highest = max(highest, total)
+    return math.ceil(highest)
 
 
 def permits(found: Outlook, cost: int) -> bool:
     """Whether scheduled work of about so many reads may start now.
 
-    Work bigger than a day's quota may start on a day that is still unspent, while all of it is left.
+    Work bigger than that may start on a day that is hardly begun to be spent, while the window has room for all of it.
     """
-    return cost <= found.spendable or (found.today == 0 and cost <= found.allowance.scheduled - found.reads)
+    unspent = found.today <= found.quota // _HARDLY
+    return cost <= found.spendable or (unspent and cost <= found.allowance.scheduled - found.reads)
 
 
 def not_before(found: Outlook, cost: int, now: datetime) -> datetime:

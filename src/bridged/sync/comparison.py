@@ -21,11 +21,12 @@ import orjson
 from bridged.core import clock
 from bridged.core.db import Conn
 from bridged.core.errors import AnswerUnreadable, CursorVanished
+from bridged.core.jsontext import escaped
 from bridged.core.types import Json
 from bridged.mirror import shapes
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, list_ids
-from bridged.mirror.rows import cut_off, escaped
+from bridged.mirror.rows import cut_off
 from bridged.mirror.store import Living, Unlike
 from bridged.stripe.client import Page
 from bridged.stripe.operations import Param
@@ -336,8 +337,8 @@ class Comparison:
         self, object_id: str, note: Finding | None, row: mirror.Row | None, held: Json | None, tally: MonthTally
     ) -> Finding | None:
         """What is to be said of an object now that it was read by itself; None: it is as the mirror had it."""
-        mirrored = note.mirrored if note else row.data if row and not row.deleted else None
-        buried = note is not None and note.fields == ("deleted",)
+        mirrored = note.mirrored if note else row.data if row else None
+        buried = note.fields == ("deleted",) if note else row is not None and row.deleted
         self._findings.pop(object_id, None)
         if not _gone(held) and object_id in self._absent and self._tally(_created(held or {})) is tally:
             # Hidden from the list, and there.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import Depends, FastAPI
@@ -38,10 +39,10 @@ FAILURES: dict[int | str, dict[str, Any]] = {
 """What any route may answer besides its own."""
 
 
-def create(app: root.App) -> FastAPI:
-    """The API over an open installation. It expects `web.edge.Edge` around it."""
+def create(app: root.App, ending: asyncio.Event) -> FastAPI:
+    """The API over an open installation, until `ending` is set. It expects `web.edge.Edge` around it."""
     api = routes()
-    api.state.callers = Callers(app)
+    api.state.callers = Callers(app, ending)
     return api
 
 

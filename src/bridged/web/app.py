@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,7 +39,8 @@ class StatusPage:
 
 
 def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
-    """The web application over an open installation."""
+    """The web application over an open installation. Whoever serves it sets `state.ending` before the end."""
+    ending = asyncio.Event()
     pages = Environment(
         loader=PackageLoader("bridged.web"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
     )
@@ -55,15 +57,17 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
         await root.connections(app, None)
         return JSONResponse({"status": "ok", "database": "ok"})
 
-    return Starlette(
+    site = Starlette(
         routes=[
             Route("/", status),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
             # A route, not a mount: the API's document shows whole paths.
-            Route("/api/{rest:path}", api.create(app), include_in_schema=False),
+            Route("/api/{rest:path}", api.create(app, ending), include_in_schema=False),
         ],
         middleware=[Middleware(edge.Edge)],
         exception_handlers={BridgedError: edge.bridged_failed, HTTPException: edge.http_failed},
     )
+    site.state.ending = ending
+    return site

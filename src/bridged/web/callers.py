@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -43,9 +44,13 @@ class Bucket:
 
 @dataclass(slots=True)
 class Callers:
-    """What one web process remembers of the tokens it has seen; there are only as many as were ever valid."""
+    """What one web process remembers of the tokens it has seen; there are only as many as were ever valid.
+
+    `ending` is set when the process ends: streams stop, since nobody waits for them.
+    """
 
     app: root.App
+    ending: asyncio.Event
     _buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
     _noted: dict[str, datetime] = field(default_factory=dict[str, datetime])
 

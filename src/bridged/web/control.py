@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query
@@ -12,6 +13,7 @@ from starlette.responses import Response
 
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.core import clock
 from bridged.core.errors import NotFound
 from bridged.core.jobs import Jobs
 from bridged.sync.bulk import Outcome, Record
@@ -52,9 +54,9 @@ router = APIRouter(prefix=PREFIX, route_class=Guarded)
 async def sync(app: CallersApp, connection: Named, body: SyncBody | None = None) -> Response:
     """Queue a sync for a worker: what is new since the last one, or with `mode` full all of it, read afresh."""
     found = await connection_of(app, connection)
-    wanted = body or SyncBody(objects=None)
+    wanted, now = body or SyncBody(objects=None), clock.now()
     if wanted.mode == "full":
-        return _steered(found, await steering.resync(app.database, found, _kinds(wanted)))
+        return _steered(found, await steering.resync(app.database, found, _kinds(wanted)), now)
     kinds = _kinds(wanted)
     async with app.database.transaction(app.workspace_id) as conn:
         settings = await steering.settings_of(conn, found)
@@ -63,7 +65,7 @@ async def sync(app: CallersApp, connection: Named, body: SyncBody | None = None)
     running = bool(last) and last[0].state == "running"
     worker = await Jobs(app.database).alive()
     state = last[0].state if last else None
-    return _steered(found, Steered(settings, state, running, queued=queued, worker=worker))
+    return _steered(found, Steered(settings, state, running, queued=queued, worker=worker), now)
 
 
 @router.post("/{connection}/pause", status_code=202, responses=_STEERED, openapi_extra=needs("sync"))
@@ -76,8 +78,8 @@ async def pause(app: CallersApp, connection: Named, body: KindsBody | None = Non
 @router.post("/{connection}/resume", status_code=202, responses=_STEERED, openapi_extra=needs("sync"))
 async def resume(app: CallersApp, connection: Named, body: KindsBody | None = None) -> Response:
     """Lift a pause. The interrupted sync goes on where it was."""
-    found = await connection_of(app, connection)
-    return _steered(found, await steering.resume(app.database, found, _kinds(body)))
+    found, now = await connection_of(app, connection), clock.now()
+    return _steered(found, await steering.resume(app.database, found, _kinds(body)), now)
 
 
 @router.post("/{connection}/cancel", status_code=202, responses=_STEERED, openapi_extra=needs("sync"))
@@ -90,8 +92,8 @@ async def cancel(app: CallersApp, connection: Named, body: KindsBody | None = No
 @router.post("/{connection}/resync", status_code=202, responses=_STEERED, openapi_extra=needs("sync"))
 async def resync(app: CallersApp, connection: Named, body: KindsBody | None = None) -> Response:
     """Cancel what there is and queue a sync that reads everything, or these objects, afresh."""
-    found = await connection_of(app, connection)
-    return _steered(found, await steering.resync(app.database, found, _kinds(body)))
+    found, now = await connection_of(app, connection), clock.now()
+    return _steered(found, await steering.resync(app.database, found, _kinds(body)), now)
 
 
 def _kinds(body: KindsBody | None) -> Sequence[str]:
@@ -99,8 +101,10 @@ def _kinds(body: KindsBody | None) -> Sequence[str]:
     return [kind.name for kind in read_kinds(",".join(body.objects))] if body and body.objects else []
 
 
-def _steered(connection: Connection, steered: Steered) -> Response:
+def _steered(connection: Connection, steered: Steered, since: datetime | None = None) -> Response:
+    """What came of a command. `since`: when one that begins a sync was given, for who follows that sync."""
     url = connection_url(connection)
+    query = "" if since is None else f"?since={since:%Y-%m-%dT%H:%M:%S.%f}Z"
     document = {
         "object": "sync",
         "connection": connection.id,
@@ -110,7 +114,7 @@ def _steered(connection: Connection, steered: Steered) -> Response:
         "worker": steered.worker,
         "settings": _settings(connection, steered.settings),
         "runs": f"{url}/runs",
-        "progress": f"{url}/progress",
+        "progress": f"{url}/progress{query}",
     }
     return json(document, 202)
 

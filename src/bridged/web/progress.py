@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator
+from datetime import datetime
 from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query
+from pydantic import AwareDatetime
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
@@ -49,42 +52,50 @@ async def progress(
     app: CallersApp,
     connection: Named,
     request: Request,
-    after: Annotated[
-        int, Query(ge=0, le=2**63 - 1, description="Only a run newer than this one; it is waited for.")
-    ] = 0,
+    since: Annotated[
+        AwareDatetime | None,
+        Query(description="A run that ended before this moment is not meant: the next one is waited for."),
+    ] = None,
 ) -> Response:
     """Follow the newest sync until it ends; at once, if it has ended."""
     found = await connection_of(app, connection)
-    events = _events(app, found, request, after)
+    events = _events(app, found, request, since)
     return StreamingResponse(events, media_type="text/event-stream", headers=_HEADERS)
 
 
-async def _events(app: root.App, connection: Connection, request: Request, after: int) -> AsyncGenerator[bytes]:
+async def _events(
+    app: root.App, connection: Connection, request: Request, since: datetime | None
+) -> AsyncGenerator[bytes]:
     callers: Callers = request.app.state.callers
     begun = looked = clock.monotonic()
     try:
         while True:
-            run = await _newest(app, connection, after)
+            run = await _newest(app, connection)
             now = clock.monotonic()
-            waiting = run is None and after > 0 and now - begun < LONGEST_WAIT
-            if not waiting and (run is None or run.state != "running"):
-                yield event("end", run and run_document(run))
-                return
-            if run is not None:
+            if run is not None and run.state == "running":
                 yield event("progress", run_document(run))
+            elif since is None or _meant(run, since) or now - begun >= LONGEST_WAIT:
+                yield event("end", run_document(run) if run and (since is None or _meant(run, since)) else None)
+                return
             if now - looked >= BEAT:
                 looked = now
                 yield b": still here\n\n"
                 await callers.recognise(request.headers.get("authorization", ""))
-            await asyncio.sleep(EVERY)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(callers.ending.wait(), EVERY)
+                return
     except BridgedError as error:
         yield event("error", {"error": fault(request.scope, error)})
 
 
-async def _newest(app: root.App, connection: Connection, after: int) -> RunRecord | None:
+def _meant(run: RunRecord | None, since: datetime) -> bool:
+    """Whether a run that is over ended after this moment."""
+    return run is not None and run.finished_at is not None and run.finished_at >= since
+
+
+async def _newest(app: root.App, connection: Connection) -> RunRecord | None:
     async with app.database.transaction(app.workspace_id) as conn:
-        runs = await control.history(conn, steering.scope_of(connection), 1)
-    return runs[0] if runs and runs[0].id > after else None
+        return next(iter(await control.history(conn, steering.scope_of(connection), 1)), None)
 
 
 def event(name: str, data: Any) -> bytes:

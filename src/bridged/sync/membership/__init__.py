@@ -1,0 +1,1 @@
+"""Who is inside the customer filter, and bringing the mirror there: those who enter, those who leave."""
