@@ -37,6 +37,7 @@ from bridged.sync.control import store as control
 from bridged.sync.control.attendant import attended
 from bridged.sync.customer import freshen_customer, freshen_needs, read_on_demand
 from bridged.sync.desk import Desk, leased
+from bridged.sync.filter import filter_of
 from bridged.sync.halt import Halt, stopped
 from bridged.sync.reads import counted, outlook_of
 from bridged.sync.run import Report, Sync
@@ -50,6 +51,9 @@ ANSWER_WITHIN = 15.0
 FRESH_FOR = timedelta(minutes=2)
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks may differ before anybody cares; an answer's `Date` has whole ones."""
+_JUDGED_BY = 10
+_UNKNOWN_COST = 50
+"""Reads that a scheduled sync is thought to need before one was seen."""
 _ANSWERS_NEED = ("customers", "subscriptions", "invoices", "payment_intents", "subscription_schedules")
 
 
@@ -178,6 +182,9 @@ async def connect(app: App, pasted: str, name: str | None) -> Connected:
             permissions=permissions,
         )
     connection, new = await _store(app, key, identity, matrix, name)
+    async with app.database.transaction(app.workspace_id) as conn:
+        scope, day = steering.scope_of(connection), clock.now().date()
+        await sync_store.add_reads(conn, scope, day, reads=client.reads, backfill_reads=0, writes=0)
     return Connected(connection, new, matrix, probe.warnings(key, matrix, identity), link, permissions)
 
 
@@ -290,7 +297,7 @@ async def sync(
     never = not await _ever_complete(app, connection)
     async with sync_desk(app, connection, pace=first, halt=halt, first_backfill=never) as desk:
         await _begin(desk, connection, settings, chosen, cause)
-        work = Sync(desk, chosen, watch=lambda _: watch(work), cause=cause)
+        work = Sync(desk, chosen, watch=lambda _: watch(work), cause=cause, customers=filter_of(settings))
         _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
         async with attended(work, connection.timezone, paced=pace is None):
             report = await _recorded(work, afresh=afresh)
@@ -350,15 +357,17 @@ async def verify_mirror(
 async def scheduled_from(app: App, connection: Connection, now: datetime) -> datetime:
     """When scheduled reading may go on: now, or later where the read allowance would else be used up.
 
-    What a sync costs is judged by the last one. The first backfill never waits.
+    What a sync costs is judged by the last scheduled one, and never put above a day's quota: one so big would else wait
+    for ever. The first backfill never waits.
     """
     async with app.database.transaction(app.workspace_id) as conn:
         scope = steering.scope_of(connection)
-        last = await sync_store.last_run(conn, scope)
+        runs = [run for run in await control.history(conn, scope, _JUDGED_BY) if run.cause == "schedule"]
         stands = await outlook_of(conn, scope, now, connection.clock_offset)
-    if last is None or not await _ever_complete(app, connection):
+    if not await _ever_complete(app, connection):
         return now
-    at = budget.not_before(stands, last.requests, now)
+    last = next((run.requests for run in runs if run.state == "complete"), _UNKNOWN_COST)
+    at = budget.not_before(stands, min(last, max(1, stands.quota)), now)
     if at > now:
         _log.info("reading_slowed", connection=connection.id, until=at, says=stands.says)
     return at

@@ -12,6 +12,8 @@ from psycopg import sql
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.pages import store
 from bridged.mirror.pages.store import Wanted
+from bridged.sync.filter import FILTERED
+from bridged.sync.membership import store as membership
 from ground import Cluster
 from unit.tree import File, dotted, ours
 
@@ -32,9 +34,16 @@ def pages() -> list[str]:
     return [store._page_of(each, timeless=timeless) for each in wanted for timeless in (True, False)]
 
 
+def drops() -> list[str]:
+    """What `sync.membership` leaves out of each kind's table."""
+    kinds = (*(kind for kind in KINDS if kind.name in FILTERED), *membership.ON_DEMAND)
+    return [membership._dropping(kind).replace("{table}", f"stripe.{kind.name}") for kind in kinds]
+
+
 ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("mirror/pages/store.py", "_page_of"): pages,
     ("mirror/store.py", "about"): list,
+    ("sync/membership/store.py", "_dropping"): drops,
 }
 """Functions that put a statement together piece by piece, or pass one on."""
 

@@ -58,6 +58,19 @@ async def test_pages_of_any_size_make_the_same_mirror(
         assert stage.differences() == []
 
 
+async def test_one_customer_read_afresh_keeps_long_lists_whole(settings: Settings, seed: int) -> None:
+    async with staged(settings, build(seed, 1)) as stage:
+        await stage.connect()
+        await stage.sync()
+        long = [each for each in stage.account.all("subscriptions") if len(each["items"]["data"]) > 10]
+        assert long
+        stage.sim.world.clock.now += 10
+        for each in long:
+            if stage.account.get("customers", each["customer"]):
+                await root.sync_customer(stage.app, stage.connection, each["customer"])
+        assert stage.differences() == []
+
+
 async def test_the_command_from_key_to_rows(seed: int) -> None:
     """As a stranger does it: embedded PostgreSQL, a path with spaces, the outside of everything."""
     made = build(seed)

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from bridged import app as root
+from bridged.core.errors import NotFound
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import BY_NAME
 from bridged.sim import world
@@ -249,7 +250,8 @@ async def test_the_tail_of_a_long_nested_list(settings: Settings, seed: int) -> 
         victim = invoices[0]
         with psycopg.connect(stage.url) as conn:
             conn.execute(
-                "update stripe.invoices set data = jsonb_set(data, '{lines,data,-1,description}', '\"other\"') where id = %s",
+                "update stripe.invoices set data = jsonb_set(data, '{lines,data,-1,description}', '\"other\"') "
+                "where id = %s",
                 (victim["id"],),
             )
         report = await verified(stage, kinds=[BY_NAME["invoices"]])
@@ -286,7 +288,7 @@ async def test_rolling_runs_keep_to_their_budget_and_prove_everything(settings: 
         saboteur = Saboteur(stage, random.Random(seed))
         saboteur.sabotage()
         found: set[Drift] = set()
-        for rounds in range(1, 60):
+        for rounds in range(1, 60):  # noqa: B007 - it is printed
             before = len(stage.sim.log)
             report = await verified(stage, full=False, reads=budget)
             assert len(stage.sim.log) - before <= budget
@@ -331,7 +333,8 @@ async def test_a_month_bigger_than_the_budget_is_proven_in_parts(settings: Setti
         assert stage.differences("charges") == []
         with psycopg.connect(stage.url) as conn:
             row = conn.execute(
-                "select stripe_objects, stripe_sums, part_from from bridged.proofs where kind = 'charges' and month = %s",
+                "select stripe_objects, stripe_sums, part_from from bridged.proofs "
+                "where kind = 'charges' and month = %s",
                 (month_of(month),),
             ).fetchone()
         inside = [each for each in account.all("charges") if month_of(each["created"]) == month_of(month)]
@@ -418,8 +421,6 @@ async def test_what_cannot_be_repaired_is_said(settings: Settings, seed: int) ->
 
 
 async def test_nothing_is_proven_of_what_was_never_read(settings: Settings, seed: int) -> None:
-    from bridged.core.errors import NotFound
-
     async with staged(settings, build(seed, 2, cast_members=False)) as stage:
         await stage.connect()
         with pytest.raises(NotFound):

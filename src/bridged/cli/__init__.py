@@ -6,18 +6,19 @@ Exit codes: 0 only when all that was asked for was done; 1 the work failed or is
 from __future__ import annotations
 
 import getpass
+import importlib
 import os
 import signal
 import sys
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, Any
 
 import cyclopts
 from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, database, demonstration, output, steering, tokens, verification
+from bridged.cli import bulk, database, output, steering, tokens, verification
 from bridged.cli.entry import ConnectionName, Json, guarded, run
 from bridged.cli.progress import progress_of
 from bridged.core.errors import BridgedError, UsageError
@@ -162,7 +163,7 @@ def demo(
     size: Annotated[str, Parameter(help="How big a merchant to simulate: tiny, small, medium.")] = "small",
 ) -> int:
     """See the product at work on a simulated Stripe account: nothing to sign up for, nothing leaves the machine."""
-    return guarded(lambda given: demonstration.run(given, once=once, size=size))
+    return guarded(lambda given: _long_running().run(given, once=once, size=size))
 
 
 @cli.command
@@ -173,7 +174,7 @@ def serve(
     worker: Annotated[bool, Parameter(help="Also run the syncs that are due, in this process.")] = True,
 ) -> int:
     """Serve the status page, the API and the health checks, and run the syncs that are due."""
-    return guarded(lambda given: demonstration.serve(given, host=host, port=port, worker=worker))
+    return guarded(lambda given: _long_running().serve(given, host=host, port=port, worker=worker))
 
 
 @cli.command
@@ -184,7 +185,7 @@ def worker(
     ] = CONCURRENCY,
 ) -> int:
     """Run the syncs that are due, until stopped. Start as many as wanted, on as many machines as wanted."""
-    return guarded(lambda given: demonstration.work(given, concurrency=concurrency))
+    return guarded(lambda given: _long_running().work(given, concurrency=concurrency))
 
 
 @cli.command
@@ -201,7 +202,12 @@ def sim(
     size: Annotated[str, Parameter(help="tiny, small, medium, or a number of customers.")] = "small",
 ) -> int:
     """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as one line of JSON."""
-    return guarded(lambda _: demonstration.serve_simulator(port=port, seed=seed, size=size))
+    return guarded(lambda _: _long_running().serve_simulator(port=port, seed=seed, size=size))
+
+
+def _long_running() -> Any:
+    """What serves: imported only then, because web and simulator are half of the time a command takes to start."""
+    return importlib.import_module("bridged.cli.demonstration")
 
 
 def main() -> None:

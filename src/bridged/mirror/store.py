@@ -56,38 +56,55 @@ class Row:
 # Whatever is in doubt lasts to the end of both intervals: only what is later than all the evidence settles it.
 # Rows in the order of their ids, so that two writers of overlapping pages cannot deadlock.
 _PUT = """
-with written as (
-  insert into {table} as m
-    (workspace_id, connection_id, id, deleted, as_of, known_until, dirty, changed_at, data)
-  select distinct on (e ->> 'id')
-    %(workspace_id)s, %(connection_id)s, coalesce(%(id)s, e ->> 'id'), coalesce(bridged.bool_of(e -> 'deleted'), false),
-    to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), coalesce(e ->> 'id' = any(%(cut_off)s), false), %(now)s, e
+with page as materialized (
+  select distinct on (e ->> 'id') coalesce(%(id)s, e ->> 'id') as id, e as data,
+    coalesce(bridged.bool_of(e -> 'deleted'), false) as deleted, coalesce(e ->> 'id' = any(%(cut_off)s), false) as dirty
   from (select %(page)s::jsonb as j) p, jsonb_array_elements(p.j -> 'data') e
   order by e ->> 'id'
+), known as materialized (
+  select p.id, m.alike
+  from page p, lateral (
+    select t.data = p.data and t.deleted = p.deleted as alike
+    from {table} t where t.connection_id = %(connection_id)s::uuid and t.id = p.id for no key update
+  ) m
+), confirmed as (
+  insert into {table} as m (workspace_id, connection_id, id, as_of, known_until, dirty, changed_at, data)
+  select %(workspace_id)s, %(connection_id)s, id, to_timestamp(%(as_of)s), to_timestamp(%(known_until)s), dirty,
+    %(now)s, '{{}}'
+  from page where id in (select id from known where alike)
   on conflict (connection_id, id) do update set
-    data = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
-                and m.data is distinct from excluded.data then excluded.data else m.data end,
-    deleted = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
-                   then excluded.deleted else m.deleted end,
-    changed_at = case when excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty)
-                      and (m.data, m.deleted) is distinct from (excluded.data, excluded.deleted)
-                      then excluded.changed_at else m.changed_at end,
-    as_of = case when excluded.as_of >= m.known_until
-                 then case when m.dirty or not excluded.dirty then excluded.as_of else m.as_of end
-                 when m.data = excluded.data and m.deleted = excluded.deleted or m.deleted and excluded.deleted
-                 then least(m.as_of, excluded.as_of)
-                 else m.as_of end,
+    as_of = case when excluded.as_of < m.known_until then least(m.as_of, excluded.as_of)
+                 when m.dirty or not excluded.dirty then excluded.as_of else m.as_of end,
     known_until = greatest(m.known_until, excluded.known_until),
-    dirty = case when excluded.as_of >= m.known_until then excluded.dirty
-                 when m.data = excluded.data and m.deleted = excluded.deleted or m.deleted and excluded.deleted
-                 then m.dirty
-                 else true end
+    dirty = case when excluded.as_of >= m.known_until then excluded.dirty else m.dirty end
+  where excluded.known_until > m.as_of
+  returning dirty
+), written as (
+  insert into {table} as m (workspace_id, connection_id, id, deleted, as_of, known_until, dirty, changed_at, data)
+  select %(workspace_id)s, %(connection_id)s, id, deleted, to_timestamp(%(as_of)s), to_timestamp(%(known_until)s),
+    dirty, %(now)s, data
+  from page where id not in (select id from known where alike) order by id
+  on conflict (connection_id, id) do update set
+    (data, deleted, changed_at, as_of, dirty) = (
+      select case when news then excluded.data else m.data end,
+             case when news then excluded.deleted else m.deleted end,
+             case when news and differs then excluded.changed_at else m.changed_at end,
+             case when news then excluded.as_of when later or differs then m.as_of
+                  else least(m.as_of, excluded.as_of) end,
+             case when later then excluded.dirty else m.dirty or differs end
+      from (select excluded.as_of >= m.known_until as later,
+                   excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty) as news,
+                   case when excluded.as_of >= m.known_until or not (m.deleted and excluded.deleted)
+                        then (m.data, m.deleted) is distinct from (excluded.data, excluded.deleted)
+                        else false end as differs
+            offset 0) rule),
+    known_until = greatest(m.known_until, excluded.known_until)
   where excluded.known_until > m.as_of
   returning xmax = 0 as stored, changed_at = %(now)s as changed, dirty
 )
 select count(*) filter (where stored) as stored, count(*) filter (where changed and not stored) as changed,
        count(*) filter (where dirty) as dirty
-from written
+from (select stored, changed, dirty from written union all select false, false, dirty from confirmed) each
 """
 _BURY = """
 insert into {table} as m

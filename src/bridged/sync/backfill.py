@@ -100,6 +100,11 @@ class Backfill:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
+    def leave(self, kind: Kind) -> None:
+        """Asks for no further page of this kind; what is read otherwise needs no list."""
+        for id_ in list_ids(kind):
+            self.plan.fail(ListId(id_), "left")
+
     def _known(self, stored: Sequence[Window]) -> list[Window]:
         """Windows for what an earlier run has, of lists this run has no windows of yet."""
         walked = {window.list_id for window in stored}

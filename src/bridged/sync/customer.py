@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
-from collections.abc import Coroutine, Iterable
+from collections.abc import Collection, Coroutine, Iterable
 from datetime import UTC, datetime
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from bridged.core.errors import KeyInvalid, PermissionMissing, RequestRefused, S
 from bridged.core.types import Held, Json
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, KINDS, Kind, Reach
+from bridged.mirror.rows import cut_off
 from bridged.stripe.operations import Param, segment
 from bridged.sync.desk import Desk
 from bridged.sync.refresh import apply, read, refresh
@@ -87,11 +88,20 @@ async def _list(desk: Desk, kind: Kind, filters: dict[str, str], path: str = "")
     while True:
         query: dict[str, Param] = {**filters, "limit": 100, "starting_after": cursor}
         page = await desk.client.page(path or kind.path, query, foreground=True)
+        body, cut = page.answer.body, cut_off(page.answer.body)
         async with desk.writing(None) as conn:
-            await mirror.put_page(conn, kind, desk.scope, page.answer.body, page.answer.held, clock.now())
+            whole = _without(body, cut) if cut else body
+            await mirror.put_page(conn, kind, desk.scope, whole, page.answer.held, clock.now())
+        for error in (await refresh(desk, None, kind, cut, foreground=True)).errors.values():
+            raise error
         cursor = page.head.cursor
         if cursor is None:
             return
+
+
+def _without(body: bytes, ids: Collection[str]) -> bytes:
+    """A page less the objects whose nested lists are cut off in it: those are read one by one, whole."""
+    return orjson.dumps({"data": [each for each in orjson.loads(body)["data"] if each["id"] not in ids]})
 
 
 async def _preview(desk: Desk, customer_id: str, owner: str, object_id: str) -> None:

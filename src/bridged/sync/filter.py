@@ -1,4 +1,4 @@
-"""The customer filter: who is inside, what follows whom, what must be read to know, and which way of reading is cheaper.
+"""The customer filter: who is inside, what follows whom, what must be read to know it, and how.
 
 A customer is inside by the statuses of their subscriptions. Objects follow their customer; refunds, disputes and early
 fraud warnings follow their charge, or their payment intent where they have no charge; invoice payments their invoice.
@@ -134,6 +134,11 @@ def chosen_within(choice: Choice, wanted: Filter) -> Choice:
     whole = choice.windows.keys() & {"subscriptions", "payment_intents"}
     windows = {name: second for name, second in choice.windows.items() if name not in whole}
     return replace(choice, listed=choice.listed | whole, windows=windows)
+
+
+def first_admitted(choice: Choice) -> frozenset[str]:
+    """Kinds to read for those inside before catching up: what is listed, and does not follow what comes later."""
+    return frozenset(name for name in choice.listed if choice.listed.issuperset(FOLLOWING.get(name, ())))
 
 
 def by_customer(requests: int, objects: int | None) -> bool:

@@ -22,7 +22,10 @@ from bridged.sync import store
 from bridged.sync.backfill import Backfill, KindProgress, Watch
 from bridged.sync.control import store as control
 from bridged.sync.desk import Desk
+from bridged.sync.filter import FILTERED, Filter, Kept, chosen_within, first_admitted, known_within, needed
 from bridged.sync.incremental import catch_up, may_read_events, untold_kinds
+from bridged.sync.membership import store as members
+from bridged.sync.membership.admission import Admission
 from bridged.sync.mode import Choice, Known, choose
 from bridged.sync.refresh import Refreshed, apply, read, seek, settle
 
@@ -67,7 +70,10 @@ class Report:
 
 @dataclass(slots=True)
 class Sync:
-    """A sync under way. `progress` may be looked at any time, `run_record` once it is opened."""
+    """A sync under way. `progress` may be looked at any time, `run_record` once it is opened.
+
+    `customers`: whose objects are wanted; to know them, subscriptions are read though they be not among `kinds`.
+    """
 
     desk: Desk
     kinds: Sequence[Kind]
@@ -75,10 +81,12 @@ class Sync:
     now: Callable[[], float] = clock.monotonic
     progress: dict[str, KindProgress] = field(default_factory=dict[str, KindProgress])
     cause: str = "request"
+    customers: Filter = field(default_factory=Filter)
     run_record: store.Run | None = None
     choice: Choice = field(default_factory=lambda: Choice(frozenset(), {}, None, gap=False))
 
     def __post_init__(self) -> None:
+        self.kinds = needed(self.kinds, self.customers)
         self.progress = {kind.name: KindProgress(kind) for kind in self.kinds}
 
     async def run(self, *, afresh: bool = False) -> Report:
@@ -115,12 +123,16 @@ class Sync:
             last = await store.last_run(conn, self.desk.scope)
             known = await self._known(conn)
             same = last is not None and last.state in {"running", "interrupted"} and sorted(last.kinds) == sorted(names)
+            if same and last is not None:
+                same = await members.run_filter(conn, self.desk.scope, last.id) == self.customers
             if last is not None and same and not afresh and began - last.began < horizon:
                 await store.adopt_run(conn, self.desk.scope, last, self.desk.holder)
-                self.choice = choose(self.kinds, known, last.began, events=events, afresh=last.mode == "full")
+                choice = choose(self.kinds, known, last.began, events=events, afresh=last.mode == "full")
+                self.choice = chosen_within(choice, self.customers)
                 return last, True
             upper = math.ceil(instant.known_until) + _MARGIN
-            self.choice = choose(self.kinds, known, began, events=events, afresh=afresh)
+            choice = choose(self.kinds, known, began, events=events, afresh=afresh)
+            self.choice = chosen_within(choice, self.customers)
             run = await store.begin_run(
                 conn,
                 self.desk.scope,
@@ -133,6 +145,7 @@ class Sync:
                 mode=self.choice.mode,
                 gap=self.choice.gap,
             )
+            await members.begin(conn, self.desk.scope, run.id, self.customers, self.choice.listed & FILTERED)
             return run, False
 
     async def _known(self, conn: Conn) -> dict[str, Known]:
@@ -147,21 +160,50 @@ class Sync:
                 known[kind.name] = Known(at, counts["objects"], unfinished)
             else:
                 known[kind.name] = Known(at, 0, 0)
-        return known
+        scope = self.desk.scope
+        kept, held = await members.kept(conn, scope), await members.held(conn, scope)
+        return known_within(known, kept, held, self.customers)
 
     async def _read(self, run: store.Run) -> None:
         account = {name: item for name, item in self.progress.items() if item.kind.reach is Reach.ACCOUNT}
         walked = {*self.choice.listed, *self.choice.windows}
-        await self._walk(run, {name: item for name, item in account.items() if name in walked})
+        later = self._decided_later()
+        await self._walk(run, {name: item for name, item in account.items() if name in walked - later})
+        await self._admit(run, first_admitted(self.choice))
         readable = {name: item.kind for name, item in account.items() if item.error is None}
         if self.choice.since is not None and readable:
             await self._catch_up(run, readable, walked)
+        await self._admit(run, self.progress.keys())
         await self._read_singles(run)
         for name, kind in readable.items():
             if self.progress[name].complete and name in self.choice.listed:
                 self._take(name, await seek(self.desk, run, kind))
             self._take(name, await settle(self.desk, run, kind))
             self.watch(kind)
+
+    def _decided_later(self) -> frozenset[str]:
+        """Kinds that are not walked before it is known who is inside: asking for each customer may be cheaper."""
+        return frozenset() if self.customers.everyone else self.choice.listed & FILTERED - {"subscriptions"}
+
+    async def _admit(self, run: store.Run, names: Collection[str]) -> None:
+        """Lets in and out whom the filter says, as far as these kinds could be read."""
+        able = [name for name, item in self.progress.items() if name in names and name in FILTERED and not item.error]
+        if self.customers.everyone or not able:
+            return
+
+        async def walk(kinds: Mapping[str, KindProgress], look: Callable[[Backfill, Kind], None]) -> None:
+            def watch(kind: Kind) -> None:
+                self.watch(kind)
+                look(listing, kind)
+
+            listing = Backfill(self.desk, run, kinds, watch, self.now)
+            await listing.walk()
+
+        choice = self.choice
+        admission = Admission(
+            self.desk, run, self.customers, self.progress, choice.listed, windowed=choice.windows.keys(), walk=walk
+        )
+        await admission.admit(able)
 
     async def _walk(self, run: store.Run, walked: Mapping[str, KindProgress]) -> None:
         if not walked:
@@ -274,6 +316,14 @@ class Sync:
             rate_limited=sum(tally.rate_limited.total() for tally in tallies),
         )
 
+    async def _fill(self, conn: Conn, report: Report) -> None:
+        """Without a filter, what an earlier one left out is there again once the kind was listed to its end."""
+        kept = await members.kept(conn, self.desk.scope)
+        for each in report.kinds:
+            if each.complete and each.kind in self.choice.listed and not kept.get(each.kind, Kept()).whole:
+                await members.note(conn, self.desk.scope, each.kind, whole=True)
+        await members.forget(conn, self.desk.scope)
+
     async def _close(self, run: store.Run, report: Report, state: str) -> None:
         now = clock.now()
         claims = [
@@ -294,6 +344,8 @@ class Sync:
         ]
         async with self.desk.writing(run) as conn:
             await store.claim(conn, self.desk.scope, run, claims)
+            if self.customers.everyone:
+                await self._fill(conn, report)
             await control.record_kinds(conn, self.desk.scope, run.id, [_record(each) for each in report.kinds])
             await store.end_run(
                 conn,

@@ -1,4 +1,4 @@
-"""Letting customers in and out: whose objects the mirror lacks is read the cheaper way, whose it must not have is dropped.
+"""Letting customers in and out: objects the mirror lacks are read the cheaper way, what it must not have is dropped.
 
 Everything here may be done again at any time. Who is inside follows from the mirrored subscriptions; that a member's
 objects of a kind are there is noted in the transaction of the last of them; rows go in the transaction that notes it.
@@ -39,7 +39,8 @@ Walk = Callable[[Mapping[str, KindProgress], Callable[[Backfill, Kind], None]], 
 class Admission:
     """The filter at work in one run. `listed`: kinds this run reads afresh, whoever's they are.
 
-    `walk` None: nothing can be listed, all is read customer by customer.
+    `windowed`: kinds of which it lists only what is new. `walk` None: nothing can be listed, all is read customer by
+    customer.
     """
 
     desk: Desk
@@ -48,6 +49,8 @@ class Admission:
     progress: Mapping[str, KindProgress]
     listed: Collection[str] = ()
     walk: Walk | None = None
+    windowed: Collection[str] = ()
+    walking: set[str] = field(default_factory=set[str])
     kept: dict[str, Kept] = field(default_factory=dict[str, Kept])
     complete: frozenset[str] = frozenset()
 
@@ -91,6 +94,8 @@ class Admission:
             self.kept = await store.kept(conn, self.desk.scope)
             claims = await sync_store.claims(conn, self.desk.scope)
             self.complete = frozenset(each.kind for each in claims if each.complete_as_of is not None)
+            self.walking = set() if self.run is None else await store.walking(conn, self.desk.scope, self.run.id)
+            self.walking -= set(self.windowed)
             await store.renew(conn, self.desk.scope, self.chosen)
             await self._drop_all(conn)
 
@@ -115,10 +120,11 @@ class Admission:
 
     async def _drop_one(self, conn: Conn, kind: Kind) -> None:
         scope, name = self.desk.scope, kind.name
-        if self.kept.get(name, Kept()).whole and self._there(name):
+        just_read = name in self.listed and self.progress[name].complete and not self._done(name)
+        if just_read or (self.kept.get(name, Kept()).whole and self._there(name)):
             # All objects are there, so all of theirs are; how many there were is worth knowing.
             await store.hold(conn, scope, name)
-            run = self.run.id if self.run is not None and name in self.listed else None
+            run = self.run.id if self.run is not None and just_read else None
             await store.note(conn, scope, name, whole=False, objects=await store.objects(conn, scope, kind), run_id=run)
         else:
             await store.note(conn, scope, name, whole=False)
@@ -130,8 +136,13 @@ class Admission:
 
     def _under_way(self, name: str) -> bool:
         """Whether this run reads the kind afresh and is not done: whoever enters meanwhile needs what was read."""
-        done = self.run is not None and self.kept.get(name, Kept()).run == self.run.id
-        return name in self.listed and not done and not self._given_up(name) and not self.progress[name].complete
+        if self._done(name) or name not in self.progress or self._given_up(name):
+            return False
+        return not self.progress[name].complete if name in self.listed else name in self.walking
+
+    def _done(self, name: str) -> bool:
+        """Whether this run has read the kind afresh and left out what is outside."""
+        return self.run is not None and self.kept.get(name, Kept()).run == self.run.id
 
     def _given_up(self, name: str) -> bool:
         """Whether the kind will not be read on later: what is outside goes even so."""
@@ -143,15 +154,15 @@ class Admission:
         singly: dict[str, Leaders] = {}
         lists: dict[str, int] = {}
         for name in names:
-            if self.progress[name].error is not None or name == "subscriptions" and self._listing_done(name):
+            if self.progress[name].error is not None:
                 continue
             async with self.desk.reading() as conn:
                 lacking = await store.lacking(conn, self.desk.scope, name)
                 leaders = await self._leaders(conn, name, lacking)
             requests = max(len(lacking), sum(max(1, len(each)) for each in leaders.values()))
-            kept = self.kept.get(name, Kept())
-            done = self.run is not None and kept.run == self.run.id
-            if self.walk is None or done or membership.by_customer(requests, kept.objects):
+            objects = self.kept.get(name, Kept()).objects
+            alone = self.walk is None or self._done(name) or name in self.windowed
+            if alone or membership.by_customer(requests, objects):
                 singly[name] = leaders
             else:
                 lists[name] = requests
@@ -159,11 +170,16 @@ class Admission:
             async with self.desk.reading() as conn:
                 lacking = await store.lacking(conn, self.desk.scope, name)
                 singly[name] = await self._leaders(conn, name, lacking)
+        await self._forget(singly)
         await self._fetch_all(singly)
 
-    def _listing_done(self, name: str) -> bool:
-        """Whether the kind was listed just now, before anybody was let in."""
-        return name in self.listed and self.progress[name].complete and self.kept.get(name, Kept()).whole
+    async def _forget(self, names: Collection[str]) -> None:
+        """Takes back that these kinds are being listed: what their lists brought of others may go."""
+        if self.run is None:
+            return
+        async with self.desk.writing(self.run) as conn:
+            await store.forget_windows(conn, self.desk.scope, self.run.id, sorted(set(names) - set(self.windowed)))
+        self.walking -= set(names)
 
     async def _leaders(self, conn: Conn, name: str, customers: Sequence[str]) -> Leaders:
         """By customer, what to ask for in a list of the kind."""
@@ -186,10 +202,10 @@ class Admission:
         def look(walk: Backfill, kind: Kind) -> None:
             item = self.progress[kind.name]
             unknown = self.kept.get(kind.name, Kept()).objects is None
-            if unknown and not item.complete and kind.name not in left:
-                if membership.too_long(item.pages, item.pages_left, lists[kind.name]):
-                    left.append(kind.name)
-                    walk.leave(kind)
+            going = unknown and not item.complete and kind.name not in left
+            if going and membership.too_long(item.pages, item.pages_left, lists[kind.name]):
+                left.append(kind.name)
+                walk.leave(kind)
 
         await self.walk({name: self.progress[name] for name in lists}, look)
         async with self.desk.writing(self.run) as conn:
@@ -264,9 +280,7 @@ class Admission:
         cursor: str | None = None
         while True:
             self.desk.halt.check()
-            page = await self.desk.client.page(
-                item.kind.path, {**filters, "limit": _PAGE, "starting_after": cursor}
-            )
+            page = await self.desk.client.page(item.kind.path, {**filters, "limit": _PAGE, "starting_after": cursor})
             body, held = page.answer.body, page.answer.held
             async with self.desk.writing(self.run) as conn:
                 item.written += await mirror.put_page(

@@ -6,11 +6,10 @@ Members are the customers inside; of each the kinds are noted of which the mirro
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any
-
-from psycopg import sql
+from typing import Any, LiteralString
 
 from bridged.core.db import Conn
+from bridged.mirror import shapes
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, Kind
 from bridged.mirror.store import Scope
@@ -18,14 +17,13 @@ from bridged.sync.filter import FOLLOWING, OWNED, Filter, Kept, payer
 
 ON_DEMAND = (BY_NAME["payment_methods"], BY_NAME["tax_ids"], INVOICE_PREVIEWS)
 """Read for a customer when somebody asks; left out with them."""
-_ACCOUNT = sql.SQL("bridged.ref_of(m.data -> 'customer_account')")
+_ACCOUNT = "bridged.ref_of(m.data -> 'customer_account')"
+_MEMBER = "exists (select from bridged.filter_members f where f.connection_id = m.connection_id and f.customer_id = "
 
 
 async def held(conn: Conn, scope: Scope) -> Filter:
     """The filter the mirror was last kept by."""
-    cursor = await conn.execute(
-        "select statuses from bridged.filters where connection_id = %s", (scope.connection_id,)
-    )
+    cursor = await conn.execute("select statuses from bridged.filters where connection_id = %s", (scope.connection_id,))
     row = await cursor.fetchone()
     return Filter(frozenset(row["statuses"])) if row else Filter()
 
@@ -140,63 +138,64 @@ async def forget(conn: Conn, scope: Scope) -> None:
     )
 
 
+async def walking(conn: Conn, scope: Scope, run_id: int) -> set[str]:
+    """Kinds of which a run has begun a list."""
+    cursor = await conn.execute(
+        "select distinct split_part(list, '?', 1) as kind from bridged.windows "
+        "where connection_id = %s and run_id = %s",
+        (scope.connection_id, run_id),
+    )
+    return {row["kind"] for row in await cursor.fetchall()}
+
+
+async def forget_windows(conn: Conn, scope: Scope, run_id: int, kinds: Sequence[str]) -> None:
+    """Forgets how far a run's lists of these kinds are."""
+    await conn.execute(
+        "delete from bridged.windows where connection_id = %s and run_id = %s and split_part(list, '?', 1) = any(%s)",
+        (scope.connection_id, run_id, list(kinds)),
+    )
+
+
 async def drop(conn: Conn, scope: Scope, kind: Kind) -> int:
     """Deletes the rows that are outside: these objects exist at Stripe, so no tombstone is left. Returns how many.
 
     Of a kind that follows others, what they are must have been dropped before. A tombstone that names nobody stays:
     it keeps a late state from raising the dead.
     """
-    cursor = await conn.execute(_drop_of(kind), {"connection_id": scope.connection_id})
+    cursor = await conn.execute(mirror.about(kind, _dropping(kind)), {"connection_id": scope.connection_id})
     return cursor.rowcount
 
 
-def _drop_of(kind: Kind) -> sql.Composed:
-    return sql.SQL(
-        "delete from {table} m where m.connection_id = %(connection_id)s and not ({inside}) {but_tombstones}"
-    ).format(
-        table=sql.Identifier("stripe", kind.name),
-        inside=_inside(kind),
-        but_tombstones=sql.SQL("and not (m.deleted and not m.data ? {teller})").format(teller=sql.Literal(_teller(kind)))
-        if kind.name != "customers"
-        else sql.SQL(""),
-    )
-
-
-def _teller(kind: Kind) -> str:
-    """The field by which an object says whose it is."""
-    if kind.name in FOLLOWING:
-        return "invoice" if kind.name == "invoice_payments" else "charge"
-    return "customer"
-
-
-def _inside(kind: Kind) -> sql.Composable:
-    if kind.name == "invoice_payments":
-        return _there("invoices", sql.SQL("m.invoice_id"))
-    if kind.name in FOLLOWING:
-        return sql.SQL("case when m.charge_id is null then {intent} else {charge} end").format(
-            intent=_there("payment_intents", sql.SQL("m.payment_intent_id")),
-            charge=_there("charges", sql.SQL("m.charge_id")),
-        )
+def _dropping(kind: Kind) -> LiteralString:
+    dropped = "delete from {table} m where m.connection_id = %(connection_id)s and not (" + _inside(kind) + ")"
     if kind.name == "customers":
-        return sql.SQL("{own} or {account}").format(own=_member(sql.SQL("m.id")), account=_member(_ACCOUNT))
-    if kind.name == INVOICE_PREVIEWS.name:
-        return sql.SQL("{subscription} or {schedule}").format(
-            subscription=_there("subscriptions", sql.SQL("m.id")),
-            schedule=_there("subscription_schedules", sql.SQL("m.id")),
+        return dropped
+    if kind.name == "invoice_payments":
+        return dropped + " and not (m.deleted and not m.data ? 'invoice')"
+    if kind.name in FOLLOWING:
+        return dropped + " and not (m.deleted and not m.data ? 'charge')"
+    return dropped + " and not (m.deleted and not m.data ? 'customer')"
+
+
+def _inside(kind: Kind) -> LiteralString:
+    if kind.name == "customers":
+        return _MEMBER + "m.id) or " + _MEMBER + _ACCOUNT + ")"
+    if kind.name == "invoice_payments":
+        return "exists (select from stripe.invoices p where p.connection_id = m.connection_id and p.id = m.invoice_id)"
+    if kind.name in FOLLOWING:
+        return (
+            "case when m.charge_id is null then exists (select from stripe.payment_intents p "
+            "where p.connection_id = m.connection_id and p.id = m.payment_intent_id) "
+            "else exists (select from stripe.charges p "
+            "where p.connection_id = m.connection_id and p.id = m.charge_id) end"
         )
-    return _member(sql.SQL("coalesce(m.customer_id, {})").format(_ACCOUNT))
-
-
-def _there(kind: str, object_id: sql.Composable) -> sql.Composed:
-    return sql.SQL("exists (select from {} p where p.connection_id = %(connection_id)s and p.id = {})").format(
-        sql.Identifier("stripe", kind), object_id
-    )
-
-
-def _member(customer_id: sql.Composable) -> sql.Composed:
-    return sql.SQL(
-        "exists (select from bridged.filter_members f where f.connection_id = %(connection_id)s and f.customer_id = {})"
-    ).format(customer_id)
+    if kind.name == INVOICE_PREVIEWS.name:
+        return (
+            "exists (select from stripe.subscriptions p where p.connection_id = m.connection_id and p.id = m.id) or "
+            "exists (select from stripe.subscription_schedules p "
+            "where p.connection_id = m.connection_id and p.id = m.id)"
+        )
+    return _MEMBER + "coalesce(m.customer_id, " + _ACCOUNT + "))"
 
 
 async def objects(conn: Conn, scope: Scope, kind: Kind) -> int:
@@ -207,8 +206,8 @@ async def objects(conn: Conn, scope: Scope, kind: Kind) -> int:
 async def intents_and_charges(conn: Conn, scope: Scope, customers: Sequence[str]) -> dict[str, list[tuple[str, str]]]:
     """By customer what refunds and their like hang on, as (parameter, id): charges, and paid intents without one."""
     cursor = await conn.execute(
-        "select m.customer_id, 'charge' as parameter, m.id from stripe.charges m where m.connection_id = %(connection)s "
-        "and m.customer_id = any(%(customers)s) and not m.deleted union all "
+        "select m.customer_id, 'charge' as parameter, m.id from stripe.charges m "
+        "where m.connection_id = %(connection)s and m.customer_id = any(%(customers)s) and not m.deleted union all "
         "select coalesce(m.customer_id, m.customer_account), 'payment_intent', m.id from stripe.payment_intents m "
         "where m.connection_id = %(connection)s and coalesce(m.customer_id, m.customer_account) = any(%(customers)s) "
         "and not m.deleted and m.status = 'succeeded' and not exists (select from stripe.charges c "
@@ -272,7 +271,7 @@ async def _followers(conn: Conn, scope: Scope, kind: Kind, given: Mapping[str, M
     found: set[str] = set()
     for parent in FOLLOWING[kind.name]:
         wanted = {
-            object_id: str(leader.get("id") if isinstance(leader, dict) else leader)
+            object_id: str(shapes.ref(leader))
             for object_id, (name, leader) in leaders.items()
             if name == parent and leader
         }
