@@ -1,7 +1,6 @@
 import random, time, resource
 from bridged import app as root
 from bridged.sim import world
-from bridged.mirror.kinds import BY_NAME
 from simulation.stage import build, staged
 
 async def test_dbg(settings):
@@ -13,7 +12,9 @@ async def test_dbg(settings):
     async with staged(settings, made) as stage:
         stage.sim.warm()
         await stage.connect()
+        t=time.monotonic()
         await stage.sync()
+        print("sync", time.monotonic()-t)
         t=time.monotonic(); c=time.process_time()
         r = await root.verify_mirror(stage.app, stage.connection, full=True, pace=1.0)
         n=r.total(lambda m:m.compared)
@@ -21,8 +22,3 @@ async def test_dbg(settings):
         t=time.monotonic()
         await root.status(stage.app, stage.connection)
         print("status", round(time.monotonic()-t,3))
-        t=time.monotonic()
-        r = await root.verify_mirror(stage.app, stage.connection, reads=100, pace=1.0)
-        print("rolling", r.reads, r.total(lambda m:m.compared), len([1 for k in r.kinds for m in k.months]), round(time.monotonic()-t,2), r.complete)
-        r = await root.verify_mirror(stage.app, stage.connection, pace=1.0)
-        print("default", r.budget, r.reads, r.total(lambda m:m.compared), r.complete)

@@ -114,11 +114,12 @@ async def test_the_mirror_follows_who_is_inside(settings: Settings, seed: int, w
         await shown.connect(None if events else shown.key(*(READING - {"event_read", "rak_event_read"})))
         await choose(shown, wanted)
         await synced(shown, wanted)
-        for _ in range(3):
+        for _ in range(3 if events else 1):
             stir(shown.account, rng, rng.randrange(20))
             billing.advance(made, made.clock.now + rng.randrange(3600, 4 * 86400))
             await synced(shown, wanted)
-        await synced(shown, wanted, afresh=True)
+        if events:
+            await synced(shown, wanted, afresh=True)
 
 
 async def test_filters_are_switched_back_and_forth(settings: Settings, seed: int) -> None:
@@ -127,7 +128,7 @@ async def test_filters_are_switched_back_and_forth(settings: Settings, seed: int
     async with staged(settings, made) as shown:
         await shown.connect()
         await synced(shown, "all")
-        for wanted in ("active", "all", "status:canceled", "active", "status:past_due,unpaid", "all", "active"):
+        for wanted in ("active", "status:canceled", "all", "status:past_due,unpaid", "active"):
             await choose(shown, wanted)
             stir(shown.account, rng, rng.randrange(10))
             billing.advance(made, made.clock.now + rng.randrange(3600, 2 * 86400))
@@ -160,7 +161,7 @@ async def cut_short(shown: Stage, seconds: float, **options: Any) -> None:
 
 
 async def test_who_enters_costs_few_requests_and_who_leaves_none(settings: Settings) -> None:
-    made = world.build(11, 250, livemode=True)
+    made = world.build(11, 150, livemode=True)
     async with staged(settings, made) as shown:
         await shown.connect()
         await synced(shown, "all")
@@ -174,8 +175,7 @@ async def test_who_enters_costs_few_requests_and_who_leaves_none(settings: Setti
         for one in [each for each in shown.account.all("subscriptions") if each["status"] == "paused"][:2]:
             shown.account.update("subscriptions", one["id"], {"status": "active"}, "customer.subscription.updated")
         entered = await synced(shown, "active")
-        print("requests:", switched.requests, left.requests, entered.requests)
-        assert entered.requests <= 10 + 2 * 40, entered.requests
+        assert entered.requests <= left.requests + 2 * 20, entered.requests
 
 
 async def test_few_customers_of_a_big_account_are_read_one_by_one(settings: Settings) -> None:
@@ -187,7 +187,6 @@ async def test_few_customers_of_a_big_account_are_read_one_by_one(settings: Sett
         await choose(shown, "status:past_due,unpaid")
         report = await synced(shown, "status:past_due,unpaid")
         spent = {each.kind: each.requests for each in report.kinds}
-        print(spent)
         assert spent["charges"] < 40
         assert spent["invoices"] < 40
 

@@ -25,7 +25,6 @@ from simulation.stage import Mirror, build
 from simulation.test_kill import listed, shop, until
 
 MANY = 40
-TAKEN_OVER_WITHIN = 15.0
 
 
 @dataclass
@@ -102,7 +101,8 @@ async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> 
         holder = place.runs()[-1]["holder"]
         first.kill(signal.SIGKILL)
         await first.ended()
-        await until(lambda: place.runs()[-1]["holder"] != holder, TAKEN_OVER_WITHIN)
+        # How soon it is, tests/bench/takeover.py measures; a machine that is busy with other tests takes its time.
+        await until(lambda: place.runs()[-1]["holder"] != holder, 60)
         await until(lambda: place.runs()[-1]["state"] == "complete", 60)
         assert len(place.runs()) == 1
         assert mirror.differences(next(iter(made.accounts.values()))) == []

@@ -24,11 +24,11 @@ from bridged.core import log
 from bridged.core.db import Conn, Database
 
 _log = log.logger("jobs")
-HEARTBEAT_SECONDS = 2.0
-DEAD_AFTER = 7.0
+HEARTBEAT_SECONDS = 1.5
+DEAD_AFTER = 6.0
 """Seconds without a heartbeat after which a worker's jobs are given to others; an event loop is never that late."""
-_RESCUE_EVERY = 1.5
-_LOOK_EVERY = 2.0
+_RESCUE_EVERY = 1.0
+_LOOK_EVERY = 1.0
 """Seconds between looks for jobs that no notification tells of: those put back, and those whose time has come."""
 _GRACE = 20.0
 _RESTART = 1.0

@@ -32,6 +32,8 @@ from bridged.stripe.client import Page
 from bridged.stripe.operations import Param
 from bridged.sync import plan as planning
 from bridged.sync.desk import Desk
+from bridged.sync.filter import Filter
+from bridged.sync.membership.store import insiders
 from bridged.sync.news import News
 from bridged.sync.plan import ListId, Window, landed, request_of
 from bridged.sync.proof import EARLIEST, PAGE, Cell, Stretch
@@ -110,9 +112,22 @@ class MonthTally:
 
 
 class Comparison:
-    """One stretch under comparison. `reserve`: reads that the walk leaves for what it finds."""
+    """One stretch under comparison. `reserve`: reads that the walk leaves for what it finds.
 
-    def __init__(self, desk: Desk, kind: Kind, stretch: Stretch, news: News, *, newest: bool, reserve: int) -> None:
+    `chosen`: the filter the mirror is kept by; what is outside is no drift.
+    """
+
+    def __init__(
+        self,
+        desk: Desk,
+        kind: Kind,
+        stretch: Stretch,
+        news: News,
+        *,
+        newest: bool,
+        reserve: int,
+        chosen: Filter | None = None,
+    ) -> None:
         self.months = {cell.month: MonthTally(cell) for cell in stretch.cells}
         self._desk = desk
         self._kind = kind
@@ -121,6 +136,7 @@ class Comparison:
         self._news = news
         self._newest = newest
         self._reserve = reserve
+        self._chosen = chosen or Filter()
         self._listed: dict[str, Living] = {}
         self._elsewhere: set[str] = set()
         self._as_found: dict[str, Living | None] = {}
@@ -210,6 +226,7 @@ class Comparison:
             for each in cast("list[Json]", orjson.loads(escaped(body.decode()))["data"])
             if self._lo <= _created(each) <= self._hi
         }
+        objects = await self._inside(objects)
         cut = {each for each in cut_off(body) if each in objects}
         self._cut |= cut
         self._again |= {each: self._tally(_created(objects[each])).cell.month for each in cut}
@@ -225,6 +242,13 @@ class Comparison:
             if window is not None:
                 await self._close(conn, window)
             await self._repair(conn, page, {each.id: objects[each.id] for each in found if each.id not in cut})
+
+    async def _inside(self, objects: dict[str, Json]) -> dict[str, Json]:
+        if self._chosen.everyone:
+            return objects
+        async with self._desk.reading() as conn:
+            inside = await insiders(conn, self._desk.scope, self._kind, self._chosen, objects)
+        return {object_id: data for object_id, data in objects.items() if object_id in inside}
 
     def _list(self, object_id: str, data: Json) -> None:
         if object_id not in self._listed and object_id not in self._elsewhere:

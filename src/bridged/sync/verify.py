@@ -31,9 +31,13 @@ from bridged.mirror.store import Scope
 from bridged.sync import news as newspaper
 from bridged.sync import proof as proofs
 from bridged.sync import store
+from bridged.sync.backfill import KindProgress
 from bridged.sync.comparison import Comparison, MonthTally, compare_single
 from bridged.sync.desk import Desk
+from bridged.sync.filter import FILTERED, Filter
 from bridged.sync.incremental import catch_up
+from bridged.sync.membership import store as members
+from bridged.sync.membership.admission import Admission
 from bridged.sync.news import News
 from bridged.sync.proof import EARLIEST, Cell, Pass, Stretch
 from bridged.sync.refresh import settle
@@ -108,6 +112,7 @@ class Verify:
     chosen: tuple[Stretch, ...] = ()
     caught_up: bool = False
     upper: int = 0
+    customers: Filter = field(default_factory=Filter)
 
     async def run(self) -> Report:
         """Proves and repairs. A kind that is refused is reported and the others go on.
@@ -144,6 +149,7 @@ class Verify:
 
     async def _prove(self, synced: Mapping[str, store.Claim]) -> None:
         news = await self._catch_up(synced)
+        await self._admit(synced)
         await self._singles(synced)
         self.chosen = await self._choose(synced)
         await self._compare_all(news)
@@ -199,6 +205,19 @@ class Verify:
                 except PermissionMissing as missing:
                     self._blame(name, {"": missing})
         return news
+
+    async def _admit(self, synced: Mapping[str, store.Claim]) -> None:
+        """Lets customers in and out by the filter the mirror is kept by; an unfinished sync does that by itself."""
+        async with self.desk.reading() as conn:
+            self.customers = await members.held(conn, self.desk.scope)
+            last = await store.last_run(conn, self.desk.scope)
+        if self.customers.everyone or (last is not None and last.state in {"running", "interrupted"}):
+            return
+        progress = {name: KindProgress(self.found[name].kind) for name in synced}
+        able = [name for name in synced if name in FILTERED and self.found[name].error is None]
+        await Admission(self.desk, None, self.customers, progress).admit(able)
+        for name in able:
+            self.found[name].error = progress[name].error
 
     async def _learn(self, kinds: Mapping[str, Kind], since: float) -> None:
         for name, result in (await catch_up(self.desk, None, kinds, since)).items():
@@ -276,7 +295,9 @@ class Verify:
         """Compares one stretch and keeps what it proves. Raises ReadsSpent, SyncStopped, KeyInvalid."""
         item, began = self.found[stretch.kind], self._now()
         newest = stretch.hi == self.upper
-        work = Comparison(self.desk, item.kind, stretch, news, newest=newest, reserve=self._reserve())
+        work = Comparison(
+            self.desk, item.kind, stretch, news, newest=newest, reserve=self._reserve(), chosen=self.customers
+        )
         stopped: BridgedError | None = None
         try:
             await work.run()
