@@ -26,12 +26,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     metafunc.parametrize(("size", "distribution", "kinds"), every, ids=names)
 
 
-def test_backfill(size: int, distribution: str, kinds: tuple[str, ...]) -> None:
-    served = Served(size, distribution, kinds)
+def test_backfill(size: int, distribution: str, kinds: tuple[str, ...], request: pytest.FixtureRequest) -> None:
+    served, pace = Served(size, distribution, kinds), request.config.getoption("--pace")
     with simulated(served) as (told, pid):
-        found = subject(told, pid)[0]
-    result = figures(served, told.lower_bound(served.latency), sum(told.pages.values()), found)
-    keep(f"backfill-{size}-{distribution.replace(' ', '-')}-{len(kinds)}", result)
+        found = subject(told, pid, pace=pace)[0]
+    bound = told.lower_bound(served.latency, pace)
+    result = figures(served, bound, sum(told.pages.values()), found) | {"pace": pace}
+    keep(f"backfill-{size}-{distribution.replace(' ', '-')}-{len(kinds)}-{pace:g}", result)
     print(f"\n{result}")
     assert found["complete"]
     assert found["rows"] == size // len(kinds) * len(kinds)

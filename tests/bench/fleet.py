@@ -45,11 +45,15 @@ async def measure(
         async with root.opened(Settings(home=home.path, stripe_api_base=sim.url)) as app:
             await connect_many(app, sim, connections, due=None)
         fleet = [await home.start("worker", "--concurrency", str(concurrency)) for _ in range(workers)]
-        first = await _round(url, connections, span=1.0, lead=5.0)
-        sim.log.clear()
-        again = await _round(url, connections, span=span, lead=65.0)
-        costs = [_cost(each) for each in fleet]
-        ended = await _stop(fleet)
+        try:
+            first = await _round(url, connections, span=1.0, lead=5.0)
+            sim.log.clear()
+            again = await _round(url, connections, span=span, lead=65.0)
+            costs = [_cost(each) for each in fleet]
+            ended = await _stop(fleet)
+        finally:
+            for each in fleet:
+                each.kill()
         return {
             "connections": connections,
             "workers": workers,

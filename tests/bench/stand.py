@@ -32,11 +32,21 @@ def simulated(served: Served) -> Iterator[tuple[Told, int]]:
         process.stdin.close()
 
 
-def subject(told: Told, simulator: int, *, times: int = 1, unlimited: bool = False) -> list[dict[str, Any]]:
+def subject(
+    told: Told, simulator: int, *, times: int = 1, unlimited: bool = False, pace: float = 1.0
+) -> list[dict[str, Any]]:
     """What each of the syncs took."""
-    task = Task(told.url, told.key, simulator, tuple(told.pages), unlimited, times)
-    script = [sys.executable, str(TESTS / "bench" / "subject.py"), orjson.dumps(task).decode()]
-    done = subprocess.run(script, stdout=subprocess.PIPE, env=_environment(), check=True)
+    return _run("subject", Task(told.url, told.key, simulator, tuple(told.pages), unlimited, times, pace))
+
+
+def naive(told: Told, simulator: int) -> dict[str, Any]:
+    """What a part of it takes the naive way."""
+    return _run("naive", Task(told.url, told.key, simulator, tuple(told.pages)))
+
+
+def _run(script: str, task: Task) -> Any:
+    command = [sys.executable, str(TESTS / "bench" / f"{script}.py"), orjson.dumps(task).decode()]
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=_environment(), check=True)
     return orjson.loads(done.stdout.splitlines()[-1])
 
 

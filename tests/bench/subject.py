@@ -1,6 +1,6 @@
 """The process that is measured: connects and syncs as the product does, and says on stdout what it took.
 
-`python tests/bench/subject.py '{"url": …, "key": …, "simulator": PID, …}'`; nothing is loaded that the product does not.
+`python tests/bench/subject.py '{"url": …, "key": …, "simulator": PID, …}'`; it loads what the product loads.
 """
 
 import asyncio
@@ -34,6 +34,7 @@ class Task:
     kinds: tuple[str, ...]
     unlimited: bool = False
     times: int = 1
+    pace: float = 1.0
 
 
 async def measure(task: Task, home: Path) -> list[dict[str, Any]]:
@@ -50,7 +51,7 @@ async def _once(app: root.App, connection: root.Connection, task: Task, postmast
     kinds = [BY_NAME[name] for name in task.kinds]
     seen: list[Any] = []
     before = usage.spent(postmaster, task.simulator)
-    report = await root.sync(app, connection, kinds=kinds, pace=1.0, afresh=True, watch=seen.append)
+    report = await root.sync(app, connection, kinds=kinds, pace=task.pace, afresh=True, watch=seen.append)
     cost = usage.spent(postmaster, task.simulator) - before
     client = seen[-1].desk.client
     lists = [client.tallies[f"GET {kind.path}"] for kind in kinds]

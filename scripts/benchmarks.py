@@ -1,0 +1,158 @@
+"""Writes docs/benchmarks.md and docs/benchmarks.svg from what `make bench` left in artefacts/bench."""
+
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "artefacts" / "bench"
+PAGE = ROOT / "docs" / "benchmarks.md"
+CHART = ROOT / "docs" / "benchmarks.svg"
+
+_INTRODUCTION = """# Benchmarks
+
+`make bench` measures, `.venv/bin/python scripts/benchmarks.py` writes this page from what it left in `artefacts/bench`.
+
+The simulated Stripe runs in a process of its own, with Stripe's limits (100 requests a second, 25 for each endpoint)
+and a lognormal latency of 120 ms in the mean. It serves bytes rendered before, indented as Stripe's are; it counts
+objects and requests as Stripe would, and a run in which it took over 0.4 core, or whose mean page was under 250 KB,
+is void. What is measured is the product's own path: `app.sync` through the client, the gate, the planner and the
+embedded PostgreSQL, with fsync on, at the pace given (1: all of Stripe's limits). Objects are spread evenly over
+customers, subscriptions, invoices, payment intents and charges, or are all charges (1 kind), over two years.
+
+- **Lower bound**: the pages by the account's rate or the largest kind's by its endpoint's, whichever is longer; and
+  for a burst the pages of its densest second times the mean latency, for these can only be asked one after the other.
+- **Others**: cores that other work on the machine kept busy during the run. A page takes about 15 ms of CPU, so full
+  pace needs 1.5 cores; where others leave less than that, the machine and not Stripe's limit sets the elapsed time.
+"""
+_DISTRIBUTIONS = """
+Uniform; skewed: 90 % in the last twentieth of the time; growing: by the cube of time; bursty: half within ten minutes;
+one second: half within one second.
+"""
+
+
+def read(pattern: str) -> list[dict[str, Any]]:
+    return [orjson.loads(path.read_bytes()) for path in sorted(RESULTS.glob(pattern))]
+
+
+def table(heads: list[str], rows: list[list[str]]) -> str:
+    lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+    return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in rows)]) + "\n"
+
+
+def backfills(found: list[dict[str, Any]]) -> str:
+    heads = [
+        "objects",
+        "in time",
+        "kinds",
+        "pace",
+        "seconds",
+        "lower bound",
+        "ratio",
+        "objects/s",
+        "requests",
+        "to minimum",
+    ]
+    heads += ["429s", "memory MB", "CPU ms/page client", "PostgreSQL", "page KB", "simulator cores", "others", "void"]
+    rows = [
+        [
+            f"{each['size']:,}",
+            each["distribution"],
+            str(each["kinds"]),
+            f"{each['pace']:g}",
+            f"{each['seconds']:.1f}",
+            f"{each['lower_bound']:.1f}",
+            f"{each['over_lower_bound']:.2f}",
+            f"{each['objects_per_second']:,}",
+            f"{each['requests']:,}",
+            f"{each['over_minimum_requests']:.3f}",
+            str(each["refused"]),
+            f"{each['peak_memory_mb']:.0f}",
+            f"{each['cpu_ms_per_page']['client']:.1f}",
+            f"{each['cpu_ms_per_page']['server']:.1f}",
+            f"{each['page_kb']:.0f}",
+            f"{each['cores']['simulator']:.2f}",
+            f"{each['foreign_cores']:.2f}",
+            "; ".join(each["void"]) or "no",
+        ]
+        for each in found
+    ]
+    return table(heads, rows)
+
+
+def ingest(found: dict[str, Any]) -> str:
+    heads = ["way", "objects/s", "CPU ms/page client", "PostgreSQL", "simulator cores", "others"]
+    rows = [
+        [
+            name,
+            f"{found[key]['objects_per_second']:,}",
+            f"{found[key]['cpu_ms_per_page']['client']:.1f}",
+            f"{found[key]['cpu_ms_per_page']['server']:.1f}",
+            f"{found[key]['simulator_cores']:.2f}",
+            f"{found[key]['foreign_cores']:.2f}",
+        ]
+        for name, key in (
+            ("ours, new rows", "fresh"),
+            ("ours, rows unchanged", "unchanged"),
+            ("SDK list, one INSERT and commit per object", "naive"),
+        )
+    ]
+    return (
+        "\n## Ingest alone\n\nWithout limits and latency; the naive way ran before and after, on the same "
+        "tables. Where others kept more of the machine busy in one than in the other, compare by CPU.\n\n"
+        + table(heads, rows)
+        + f"\n{found['times_naive']} times the naive way by the clock, {found['times_naive_by_cpu']} times by CPU. "
+        f"By its CPU, two cores of their own take {found['objects_per_second_of_two_cores']:,} objects a second.\n"
+    )
+
+
+def chart(found: list[dict[str, Any]]) -> str:
+    """Bars of the elapsed time, each over its lower bound; every size has a scale of its own."""
+    longest = {each["size"]: 0.0 for each in found}
+    for each in found:
+        longest[each["size"]] = max(longest[each["size"]], each["seconds"], each["lower_bound"])
+    lines: list[str] = []
+    for place, each in enumerate(found):
+        top, scale = 46 + place * 26, 360 / longest[each["size"]]
+        label = f"{each['size']:,} {each['distribution']}, {each['kinds']} kind{'s' * (each['kinds'] > 1)}"
+        label += "" if each["pace"] == 1 else f", pace {each['pace']:g}"
+        lines += [
+            f'<text x="232" y="{top + 12}" text-anchor="end">{label}</text>',
+            f'<rect x="240" y="{top}" width="{each["seconds"] * scale:.1f}" height="16" fill="#635bff"/>',
+            f'<rect x="240" y="{top + 11}" width="{each["lower_bound"] * scale:.1f}" height="5" fill="#a3e4d7"/>',
+            f'<text x="{246 + each["seconds"] * scale:.1f}" y="{top + 12}">{_said(each)}</text>',
+        ]
+    height = 60 + len(found) * 26
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 {height}" width="720" height="{height}" '
+        'font-family="system-ui, sans-serif" font-size="12" fill="#1a1f36">\n'
+        f'<rect width="720" height="{height}" fill="#ffffff"/>\n'
+        '<text x="16" y="24" font-size="14" font-weight="600">First sync at full pace: elapsed, and the lower bound '
+        "of Stripe's limits</text>\n" + "\n".join(lines) + "\n</svg>\n"
+    )
+
+
+def _order(found: dict[str, Any]) -> tuple[object, ...]:
+    return found["pace"], found["size"], -found["kinds"], found["distribution"]
+
+
+def _said(found: dict[str, Any]) -> str:
+    return f"{found['seconds']:.1f} s, {found['over_lower_bound']:.2f} x"
+
+
+def main() -> None:
+    found = sorted(read("backfill-*.json"), key=_order)
+    alone = read("ingest.json")
+    machine = (found or alone)[0]["machine"]
+    text = _INTRODUCTION
+    text += (
+        f"\nMeasured on {machine['cores']} cores and {machine['memory_gb']} GB of memory, Python {machine['python']}.\n"
+    )
+    text += "\n## First sync\n\n![Elapsed and lower bound](benchmarks.svg)\n\n" + backfills(found) + _DISTRIBUTIONS
+    PAGE.write_text(text + "".join(ingest(each) for each in alone), encoding="utf-8")
+    CHART.write_text(chart(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
