@@ -49,6 +49,7 @@ DEFAULT_PACE = 0.5
 ANSWER_WITHIN = 15.0
 """Seconds for the reads behind an answer; after that it is given from the mirror, with its age."""
 FRESH_FOR = timedelta(minutes=2)
+VERIFY_EVERY = timedelta(days=1)
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks may differ before anybody cares; an answer's `Date` has whole ones."""
 _JUDGED_BY = 10
@@ -352,6 +353,13 @@ async def verify_mirror(
         repaired=report.total(lambda month: month.repaired),
     )
     return report
+
+
+async def verify_due(app: App, connection: Connection, now: datetime) -> bool:
+    """Whether a round of proofs is due: a day after the last one, or after connecting."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        found = await sync_store.proofs(conn, steering.scope_of(connection))
+    return now - max((each.checked_at for each in found), default=connection.created_at) >= VERIFY_EVERY
 
 
 async def scheduled_from(app: App, connection: Connection, now: datetime) -> datetime:

@@ -104,6 +104,9 @@ class Worker:
         kinds = _chosen(settings, job)
         afresh = cause == "resync" and not await _under_way(app, connection)
         report = await root.sync(app, connection, kinds=kinds, afresh=afresh, cause=cause, halt=halt)
+        if cause == "schedule" and report.complete and await root.verify_due(app, connection, clock.now()):
+            # Rolling proofs spend half of what the allowance leaves at the moment, and never make a sync wait.
+            await root.verify_mirror(app, connection, pace=settings.pace, halt=halt)
         again = any(isinstance(each.error, StripeError) and each.error.retryable for each in report.kinds)
         return Snooze(clock.now() + schedule.retry_after(job.attempts)) if again else Done()
 

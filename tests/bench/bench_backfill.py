@@ -1,7 +1,7 @@
 """A whole account from key to mirror at full pace, against Stripe's limits and latency.
 
 Nothing here asserts a time: that everything arrived is asserted, the figures are kept and shown. `ARGS=--size=1000000`
-measures a million objects, which takes some minutes and 8 GB of memory.
+measures a million objects, which takes some minutes and 12 GB of memory.
 """
 
 from typing import Any

@@ -1,6 +1,7 @@
 """Typed columns are generated from the object: right for every API shape, null for the unknown, never an error."""
 
 import json
+import random
 from datetime import UTC, datetime
 from typing import Any
 
@@ -163,3 +164,21 @@ async def test_columns_follow_the_object(conn: Conn) -> None:
         row = await (await conn.execute("select status from stripe.invoices where id = 'in_1'")).fetchone()
         assert row == {"status": status}
     assert scope.workspace_id == WORKSPACE
+
+
+async def test_the_period_of_few_items_is_found_as_that_of_many(conn: Conn, seed: int) -> None:
+    """Whatever stands in a subscription, the quick way answers as the general one."""
+    rng = random.Random(seed)
+    field, values = "current_period_end", (None, 1, 5, T1, T2, "x", True, {}, 1e300, -4, [], 2.5)
+    for _ in range(300):
+        items = [rng.choice([{field: rng.choice(values)}, {}, None, 3, [1]]) for _ in range(rng.randrange(5))]
+        listing = {"data": rng.choice([items, items, items, None, {"0": {field: 7}}, "x"])}
+        whole = {"items": listing, field: rng.choice(values)}
+        text = json.dumps(rng.choice([whole, whole, whole, {"items": None}, {field: T1}, [], None, "x"]))
+        both = (
+            "select bridged.item_period_v1(j, f) as quick, bridged.period_of_many_v1(j, f) as general "
+            "from (select %s::jsonb as j, %s::text as f) given"
+        )
+        row = await (await conn.execute(both, (text, field))).fetchone()
+        assert row is not None
+        assert row["quick"] == row["general"], text

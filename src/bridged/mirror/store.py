@@ -51,7 +51,8 @@ class Row:
 
 
 # `m` is the row that is there, `excluded` what was just learned.
-# Later interval: the new state holds. Overlapping: equal data only widens what is known, unequal data is a doubt.
+# Later interval, or a row unchanged since before the request was sent (`seen`): the new state holds. Overlapping: equal
+# data only widens what is known, unequal data is a doubt.
 # Earlier: not news. A cut-off object never replaces a whole one; it only says that the row must be read again.
 # Whatever is in doubt lasts to the end of both intervals: only what is later than all the evidence settles it.
 # Rows in the order of their ids, so that two writers of overlapping pages cannot deadlock.
@@ -72,13 +73,14 @@ with written as (
              case when news then excluded.as_of when later or differs then m.as_of
                   else least(m.as_of, excluded.as_of) end,
              case when later then excluded.dirty else m.dirty or differs end
-      from (select excluded.as_of >= m.known_until as later,
-                   excluded.as_of >= m.known_until and (m.dirty or not excluded.dirty) as news,
-                   (excluded.as_of >= m.known_until or not (m.deleted and excluded.deleted))
+      from (select later,
+                   later and (m.dirty or not excluded.dirty) as news,
+                   (later or not (m.deleted and excluded.deleted))
                      and (m.deleted <> excluded.deleted or m.data <> excluded.data) as differs
+            from (select excluded.as_of >= m.known_until or coalesce(m.xmin::text = %(seen)s, false) as later) order_
             offset 0) rule),
     known_until = greatest(m.known_until, excluded.known_until)
-  where excluded.known_until > m.as_of
+  where excluded.known_until > m.as_of or m.xmin::text = %(seen)s
   returning id, xmax = 0 as stored, changed_at = 'infinity' as changed, dirty
 )
 select count(*) filter (where stored) as stored, count(*) filter (where dirty) as dirty,
@@ -105,15 +107,14 @@ values (
   %(now)s, jsonb_build_object('id', %(id)s::text, 'object', %(object)s::text, 'deleted', true)
 )
 on conflict (connection_id, id) do update set
-  deleted = m.deleted or excluded.as_of >= m.known_until,
-  changed_at = case when excluded.as_of >= m.known_until and not m.deleted
-                    then excluded.changed_at else m.changed_at end,
-  as_of = case when excluded.as_of >= m.known_until then excluded.as_of
-               when m.deleted then least(m.as_of, excluded.as_of)
-               else m.as_of end,
-  known_until = greatest(m.known_until, excluded.known_until),
-  dirty = case when excluded.as_of >= m.known_until then false when m.deleted then m.dirty else true end
-where excluded.known_until > m.as_of
+  (deleted, changed_at, as_of, dirty) = (
+    select m.deleted or later,
+           case when later and not m.deleted then excluded.changed_at else m.changed_at end,
+           case when later then excluded.as_of when m.deleted then least(m.as_of, excluded.as_of) else m.as_of end,
+           case when later then false when m.deleted then m.dirty else true end
+    from (select excluded.as_of >= m.known_until or coalesce(m.xmin::text = %(seen)s, false) as later) order_),
+  known_until = greatest(m.known_until, excluded.known_until)
+where excluded.known_until > m.as_of or m.xmin::text = %(seen)s
 returning xmax <> 0 and deleted and changed_at = %(now)s as died
 """
 _ROW = "id, data, deleted, dirty, as_of, known_until"
@@ -138,10 +139,12 @@ async def put_page(
     *,
     cut_off: Sequence[str] = (),
     row_id: str | None = None,
+    seen: str | None = None,
 ) -> Written:
     """Applies a list as it came from the wire (an object with `data`), all read in one interval.
 
-    `cut_off`: ids whose nested lists are incomplete in it; `row_id` names the row of an object that has no id.
+    `cut_off`: ids whose nested lists are incomplete in it; `row_id` names the row of an object that has no id; `seen`:
+    the row's `version` before a single object was asked for, which orders the two whatever the clocks say.
     Raises AnswerUnreadable when PostgreSQL cannot store it even escaped; the caller's transaction is then lost.
     """
     parameters: dict[str, Any] = {
@@ -152,6 +155,7 @@ async def put_page(
         "known_until": held.known_until,
         "cut_off": list(cut_off),
         "now": now,
+        "seen": seen,
     }
     try:
         parameters["page"] = escaped(body.decode())
@@ -168,16 +172,37 @@ async def put_page(
 
 
 async def put(
-    conn: Conn, kind: Kind, scope: Scope, data: Json, held: Held, now: datetime, *, row_id: str | None = None
+    conn: Conn,
+    kind: Kind,
+    scope: Scope,
+    data: Json,
+    held: Held,
+    now: datetime,
+    *,
+    row_id: str | None = None,
+    seen: str | None = None,
 ) -> Written:
     """Applies one object."""
-    return await put_page(conn, kind, scope, orjson.dumps({"data": [data]}), held, now, row_id=row_id)
+    return await put_page(conn, kind, scope, orjson.dumps({"data": [data]}), held, now, row_id=row_id, seen=seen)
 
 
-async def bury(conn: Conn, kind: Kind, scope: Scope, object_id: str, held: Held, now: datetime) -> bool:
+async def version(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> str | None:
+    """What tells that a row was written since: taken before an object is asked for, given back when it is stored."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select xmin::text as version from {table} where connection_id = %s and id = %s")),
+        (scope.connection_id, object_id),
+    )
+    row = await cursor.fetchone()
+    return row["version"] if row else None
+
+
+async def bury(
+    conn: Conn, kind: Kind, scope: Scope, object_id: str, held: Held, now: datetime, *, seen: str | None = None
+) -> bool:
     """Leaves a tombstone: Stripe no longer has the object. The last state stays in `data`. True if it lived until now.
 
-    An object that was never stored gets one too, or a late snapshot would raise it from the dead.
+    An object that was never stored gets one too, or a late snapshot would raise it from the dead. `seen` as in
+    `put_page`.
     """
     cursor = await conn.execute(
         _of(kind, sql.SQL(_BURY)),
@@ -189,6 +214,7 @@ async def bury(conn: Conn, kind: Kind, scope: Scope, object_id: str, held: Held,
             "as_of": held.as_of,
             "known_until": held.known_until,
             "now": now,
+            "seen": seen,
         },
     )
     row = await cursor.fetchone()

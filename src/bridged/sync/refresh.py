@@ -95,16 +95,31 @@ async def _whole_list(client: StripeClient, nested: Json, *, foreground: bool) -
             return items
 
 
-async def apply(desk: Desk, run: Run | None, kind: Kind, object_id: str, found: Found) -> tuple[mirror.Written, int]:
+async def reread(
+    desk: Desk, run: Run | None, kind: Kind, object_id: str, *, foreground: bool = False
+) -> tuple[mirror.Written, int]:
+    """Reads an object and stores it over what was there before, however near the two are in time. As `apply`.
+
+    Raises StripeError, LeaseLost.
+    """
+    async with desk.reading() as conn:
+        seen = await mirror.version(conn, kind, desk.scope, object_id)
+    found = await read(desk.client, kind, object_id, foreground=foreground)
+    return await apply(desk, run, kind, object_id, found, seen=seen)
+
+
+async def apply(
+    desk: Desk, run: Run | None, kind: Kind, object_id: str, found: Found, *, seen: str | None = None
+) -> tuple[mirror.Written, int]:
     """Stores what a read found; the second number counts tombstones set."""
     now = clock.now()
     async with desk.writing(run) as conn:
         if found.data is None:
-            gone = await mirror.bury(conn, kind, desk.scope, object_id, found.held, now)
+            gone = await mirror.bury(conn, kind, desk.scope, object_id, found.held, now, seen=seen)
             return mirror.Written(), int(gone)
         before = await mirror.get(conn, kind, desk.scope, object_id)
         row_id = object_id if kind.reach is Reach.SINGLE else None
-        written = await mirror.put(conn, kind, desk.scope, found.data, found.held, now, row_id=row_id)
+        written = await mirror.put(conn, kind, desk.scope, found.data, found.held, now, row_id=row_id, seen=seen)
         died = found.data.get("deleted") is True and before is not None and not before.deleted
         return written, int(died)
 
@@ -144,13 +159,12 @@ async def refresh(
             desk.halt.check()
             object_id = queue.pop()
             try:
-                found = await read(desk.client, kind, object_id, foreground=foreground)
+                written, deleted = await reread(desk, run, kind, object_id, foreground=foreground)
             except KeyInvalid:
                 raise
             except StripeError as error:
                 total.errors[object_id] = error
                 continue
-            written, deleted = await apply(desk, run, kind, object_id, found)
             total.written += written
             total.deleted += deleted
 

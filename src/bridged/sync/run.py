@@ -27,7 +27,7 @@ from bridged.sync.incremental import catch_up, may_read_events, untold_kinds
 from bridged.sync.membership import store as members
 from bridged.sync.membership.admission import Admission
 from bridged.sync.mode import Choice, Known, choose
-from bridged.sync.refresh import Refreshed, apply, read, seek, settle
+from bridged.sync.refresh import Refreshed, reread, seek, settle
 
 _RESUMABLE = timedelta(days=25)
 """Stripe keeps events for 30 days: an older run could not catch up with what changed meanwhile."""
@@ -220,8 +220,7 @@ class Sync:
                 continue
             item.started = self.now()
             try:
-                found = await read(self.desk.client, item.kind, item.kind.name)
-                item.written, _ = await apply(self.desk, run, item.kind, item.kind.name, found)
+                item.written, _ = await reread(self.desk, run, item.kind, item.kind.name)
                 item.rows, item.pages, item.pages_left, item.fraction, item.complete = 1, 1, 0.0, 1.0, True
                 # Read twice within the uncertainty of Stripe's clock, it is in doubt: it is asked for once more.
                 self._take(item.kind.name, await settle(self.desk, run, item.kind))
