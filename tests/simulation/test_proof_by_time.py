@@ -57,7 +57,7 @@ async def test_what_was_answered_is_what_is_billed(settings: Settings) -> None:
     print(f"\n{len(answers)} customers asked; held {dict(outcome.held)}; beyond the horizon {dict(outcome.beyond)}")
     print("\n".join(["explained by later changes:", *outcome.explained]))
     assert len(answers) >= 1000
-    assert outcome.off == []
+    assert outcome.off == [], "\n".join(outcome.off)
     assert sum(outcome.held.values()) >= 500
     assert {"renewal", "renewal_invoice", "ends", "invoice_retry", "invoice_due"} <= outcome.held.keys()
 
@@ -78,6 +78,14 @@ class Later:
         for charge in account.all("charges"):
             if charge["created"] > asked and charge["payment_intent"] in paying:
                 self.attempts[paying[charge["payment_intent"]]].append(charge["created"])
+
+    def over_before(self, subscription_id: str, moment: int) -> bool:
+        """Whether failed payments ended a subscription after the question and before a moment."""
+        found = self.account.get("subscriptions", subscription_id)
+        assert found is not None
+        reason = (found["cancellation_details"] or {}).get("reason")
+        ended = found["ended_at"]
+        return ended is not None and self.asked < ended <= moment and reason == "payment_failed"
 
 
 def judge(item: Item, later: Later, outcome: Outcome) -> None:
@@ -104,6 +112,9 @@ def _judge_renewal(item: Item, moment: int | None, later: Later, outcome: Outcom
     regular = [each for each in billed if each["billing_reason"] in {"subscription_cycle", "subscription_create"}]
     if billed and billed[0] not in regular:
         outcome.explained.append(f"{item.sources[0]}: {billed[0]['billing_reason']} before the renewal")
+    if not regular and moment is not None and later.over_before(item.sources[0], moment):
+        outcome.explained.append(f"{item.sources[0]}: canceled before the renewal, after payments that failed later")
+        return
     if not regular:
         _note(item, outcome, held=False, told=moment, happened="nothing was billed")
         return

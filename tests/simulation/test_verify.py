@@ -258,7 +258,8 @@ async def test_the_tail_of_a_long_nested_list(settings: Settings, seed: int) -> 
         assert {each[2:] for each in drift(report)} == {(victim["id"], "differing", ("lines",))}
         assert report.complete
         assert stage.differences() == []
-        assert report.reads <= report.estimate * 1.1 + 5
+        # What does not grow with the mirror: the look at events before and after, and the victim read once more.
+        assert report.reads <= report.estimate * 1.1 + 10
 
 
 async def test_a_moved_created_is_found_in_its_wrong_month(settings: Settings, seed: int) -> None:

@@ -251,9 +251,20 @@ def _renewal(case: Case, kind: str, method: str) -> Item:
         return _row("no_upcoming", case.seen, None, replace(amounts, certainty="exact"))
     if amounts.certainty == "exact" and _is_zero(amounts.money):
         return _row(f"{kind}_zero", case.seen, _end_fact(case), amounts)
+    if amounts.certainty == "exact" and _extra_before(case) is not None:
+        # Single items in the preview may be billed by the invoice that comes before it.
+        amounts = replace(amounts, certainty="estimate")
     if method == "charge_automatically":
         return _row(kind, case.seen, _end_fact(case), amounts)
     return _invoiced(kind, case.seen, _end_fact(case), amounts, amount(case.data.get("days_until_due")))
+
+
+def _extra_before(case: Case) -> int | None:
+    """When an invoice for single items comes before the renewal."""
+    extra = instant(case.data.get("next_pending_invoice_item_invoice"))
+    if extra is None or extra <= case.facts.now or (case.end is not None and extra >= case.end):
+        return None
+    return extra
 
 
 def _is_zero(money: Money | None) -> bool:
@@ -308,8 +319,8 @@ def _pending_update(case: Case) -> Item | None:
 
 
 def _extra_invoice(case: Case) -> Item | None:
-    extra = instant(case.data.get("next_pending_invoice_item_invoice"))
-    if extra is None or extra <= case.facts.now or (case.end is not None and extra >= case.end):
+    extra = _extra_before(case)
+    if extra is None:
         return None
     found = usable_preview(case.facts, case.seen)
     early = isinstance(found, Preview) and previewed_early(case.facts, case.seen)
