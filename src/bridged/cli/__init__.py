@@ -243,6 +243,8 @@ def _heed_terminate() -> list[int]:
         told.append(number)
         signal.raise_signal(signal.SIGINT)
 
+    # A shell starts what runs behind it with SIGINT ignored; then neither signal would reach the loop.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGTERM, terminate)
     return told
 

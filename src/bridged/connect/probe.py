@@ -129,7 +129,7 @@ def access(resource: Resource, refused: StripeError | None) -> Access:
         return Access(name, path, permission, allowed=True)
     if isinstance(refused, PermissionMissing) and refused.stripe_code != "account_invalid":
         return Access(name, path, permission, allowed=False, permissions=refused.permissions, message=refused.message)
-    if isinstance(refused, RequestRefused) and refused.status in {400, 404} and refused.request_id:
+    if isinstance(refused, RequestRefused) and refused.status in {400, 404}:
         return Access(name, path, permission, allowed=False, message=refused.message)
     raise refused
 
