@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import cycle
+from random import Random
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from bridged.sync.plan import ListId, Page, Plan, Request, Split, Window
 from unit.list_model import (
     LIST,
     MIXES,
+    NOW,
     ListModel,
     Row,
     Shape,
@@ -140,6 +142,8 @@ def eager(monkeypatch: pytest.MonkeyPatch) -> None:
     """Splits wherever there is room, so that wholeness does not lean on the tuning."""
     monkeypatch.setattr(plan_module, "_WORTH", 1.0)
     monkeypatch.setattr(plan_module, "_SHORTEST", 1)
+    monkeypatch.setattr(plan_module, "_FATHOM", 1)
+    monkeypatch.setattr(plan_module, "_UNSURE", 0.0)
 
 
 def play(drill: Drill, script: list[tuple[str, int]], workers: int) -> None:
@@ -343,6 +347,19 @@ def test_the_fraction_is_one_only_when_complete(created, limit):
         plan.settle(request, model.ask(request)[0])
     assert plan.progress(LIST).fraction == 1
     assert plan.progress(LIST).left == 0
+
+
+def test_how_deep_the_account_goes_is_found_out_long_before_the_end():
+    names = [ListId(each) for each in "abc"]
+    models = {name: ListModel(uniform(20_000, Random(seed))) for seed, name in enumerate(names)}
+    plan = Plan(names, NOW + 60)
+    for _ in range(120):
+        request = plan.next(names)
+        assert request is not None
+        plan.adopt(request)
+        plan.settle(request, models[request.list_id].ask(request)[0])
+    believed = sum(plan.progress(name).left for name in names)
+    assert believed + 120 == pytest.approx(sum(model.fewest for model in models.values()), rel=0.15)
 
 
 @pytest.mark.parametrize("workers", [(25, 8), (80, 24)], ids=["25/s", "80/s"])

@@ -174,7 +174,8 @@ class Backfill:
     async def _store_split(self, request: Request) -> None:
         assert request.split is not None
         try:
-            async with self._desk.writing(self._run) as conn:
+            # Every other request waits until this one is on its way.
+            async with self._desk.writing(self._run, small=True) as conn:
                 await store.add_split(conn, self._desk.scope, self._run, request.split)
         except BaseException:
             self.plan.release(request)

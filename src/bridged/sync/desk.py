@@ -34,9 +34,13 @@ class Desk:
     halt: Halt = field(default_factory=Halt)
 
     @contextlib.asynccontextmanager
-    async def writing(self, run: store.Run | None) -> AsyncGenerator[Conn]:
-        """A transaction that, for a run, commits only while this process still has it. Raises LeaseLost."""
-        async with self.storing, self.database.transaction(self.scope.workspace_id) as conn:
+    async def writing(self, run: store.Run | None, *, small: bool = False) -> AsyncGenerator[Conn]:
+        """A transaction that, for a run, commits only while this process still has it. Raises LeaseLost.
+
+        A `small` one does not wait behind pages that are being stored.
+        """
+        turn = contextlib.nullcontext() if small else self.storing
+        async with turn, self.database.transaction(self.scope.workspace_id) as conn:
             if run is not None:
                 await store.guard(conn, self.scope, run, self.holder)
             yield conn

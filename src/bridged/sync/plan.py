@@ -7,12 +7,14 @@ A list is walked newest first in windows of `created`. Three rules keep a walk w
 - a cursor that vanished is replaced by its second, asked by time again (what comes twice is an upsert);
 - a list is complete when its finished windows cover every second from 0 to `upper`, and for no other reason.
 
-Four rules keep it fast:
+Five rules keep it fast:
 - each request goes to the list with the most remaining pages per request in flight, so that all finish together;
 - a window is split only when its list has none to spare and enough remains to be worth the page that a border costs;
   the older half of the pages believed to remain goes to the idle worker;
 - a stretch is believed to go on for a few times what was seen of it, not for ever: beyond, the list's mean holds;
-- below the oldest row seen nothing is known (a list is open down to 1970): one probe at a time goes there.
+- below the oldest row seen nothing is known (a list is open down to 1970): one probe at a time goes there, and the
+  deepest list is sounded as soon as it is worth it, for what turns out late is walked page after page in the end;
+- once little is left of everything, shorter windows are split too: waiting for one costs more than its border.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -27,6 +29,11 @@ Seconds = tuple[int, int]
 """From and to, both included."""
 
 _WORTH = 4.0  # pages that must remain in a window before it is split: a border costs about half a page
+_WORTH_LAST = 2.0  # the same once little is left of everything: from there on requests cost less than waiting
+_LAST = 3.0  # pages per request in flight that are little
+_FATHOM = 10  # pages of a list before it is asked how deep it goes
+_SOUNDED = 1.25  # between the deepest row known and where rows end: then the latter is believed
+_UNSURE = 0.02  # of a list's pages, that may lie below what is known
 _SHORTEST = 8  # seconds of the shorter part of a split: the spread of one page says no more than that
 _ALIKE = 4.0  # densities within this factor are one stretch
 _REACH = 3  # times what was seen of a stretch, that it is believed to go on
@@ -233,6 +240,32 @@ class _List:
         expected = self.depth if known < self.depth < most else sqrt(known * most)
         return max(1, min(seconds, int(expected) - known))
 
+    @property
+    def known(self) -> int:
+        """Seconds from `upper` to the oldest row seen."""
+        return 0 if self.oldest is None else self.upper - self.oldest
+
+    @property
+    def sounded(self) -> int:
+        """How deep the list goes, as far as is known: once probes have shown it nearly, the deepest that it can."""
+        most = self.upper - self.walks[-1].window.lo if self.walks else 0
+        return most if self.known < most < _SOUNDED * self.known else self.known
+
+    def bottom(self) -> int | None:
+        """Where to probe for rows older than all seen: the geometric mean of what is known and what is possible.
+
+        None: too few pages are known, a probe is on its way, or what is uncertain is a few pages only.
+        """
+        walk = self.walks[-1]
+        low = walk.window.lo
+        if not self.by_time or self.pages < _FATHOM or not walk.window.pages or walk.split or self.oldest is None:
+            return None
+        known, most = self.known, self.upper - low
+        if (most - known) * self.pages < max(_WORTH, _UNSURE * self.pages) * self.seconds:
+            return None
+        middle = self.upper - int(sqrt(known * most))
+        return middle if low + _SHORTEST <= middle <= walk.window.at - _SHORTEST else None
+
     def border(self, walk: _Walk) -> _Stretch:
         """How deep the newer half of the pages goes, and the seconds a page covers there.
 
@@ -245,13 +278,13 @@ class _List:
         half -= newer[0] / newer[1]
         return newer[0] + min(half * middle[1], middle[0]), middle[1]
 
-    def cut(self, walk: _Walk) -> int | None:
-        """The newest second of the older half; None: better left whole.
+    def cut(self, walk: _Walk, worth: float) -> int | None:
+        """The newest second of the older half; None: better left whole, as with fewer than `worth` pages to go.
 
         A window not yet answered is left whole: its belief is hearsay, and splitting by it multiplies empty windows.
         """
         at, lo = walk.window.at, walk.window.lo
-        if not walk.window.pages or walk.split or walk.left < _WORTH or at - lo < 2 * _SHORTEST:
+        if not walk.window.pages or walk.split or walk.left < worth or at - lo < 2 * _SHORTEST:
             return None
         middle = max(min(at - int(self.border(walk)[0]), at - _SHORTEST), lo + _SHORTEST)
         unseen = inf if self.oldest is None else self.oldest
@@ -313,9 +346,13 @@ class Plan:
             item.rows += window.rows
             foot = top
 
+    def _depth(self) -> int:
+        """How deep the account goes, in seconds."""
+        return max((item.sounded for item in self._lists.values()), default=0)
+
     def _deepen(self) -> None:
         """All lists of an account are expected to go about as deep."""
-        depth = max((self.upper - item.oldest for item in self._lists.values() if item.oldest is not None), default=0)
+        depth = self._depth()
         for item in self._lists.values():
             item.depth = depth
             item.weigh(item.walks)
@@ -335,10 +372,14 @@ class Plan:
     def next(self, allowed: Collection[ListId]) -> Request | None:
         """What an idle worker asks next, among the lists that may be asked now; None: nothing worth a request."""
         going = [item for item in self._lists.values() if item.walks and item.failed is None]
-        least = _FLOOR * sum(item.left for item in going) / max(1, len(going))
+        left, asked = sum(item.left for item in going), sum(item.asked for item in going)
+        least = _FLOOR * left / max(1, len(going))
+        worth = _WORTH if left > _LAST * (asked + 1) else min(_WORTH, _WORTH_LAST)
         ready = [item for item in going if item.id in allowed]
+        if request := self._fathom(ready):
+            return request
         for item in sorted(ready, key=lambda item: item.urgency(least), reverse=True):
-            request = self._continue(item) or self._steal(item)
+            request = self._continue(item) or self._steal(item, worth)
             if request:
                 item.asked += 1
                 return request
@@ -352,16 +393,28 @@ class Plan:
         walk.asked = True
         return request_of(walk.window, by_time=item.by_time)
 
-    def _steal(self, item: _List) -> Request | None:
+    def _steal(self, item: _List, worth: float) -> Request | None:
         if not item.by_time:
             return None
         for walk in sorted(item.walks, key=lambda walk: walk.left, reverse=True):
-            middle = item.cut(walk)
+            middle = item.cut(walk, worth)
             if middle is not None:
-                older = self._window(item, walk.window.lo, middle)
-                walk.split = Split(walk.window.id, middle + 1, older)
-                return replace(request_of(older, by_time=True), split=walk.split)
+                return self._split(item, walk, middle)
         return None
+
+    def _split(self, item: _List, walk: _Walk, middle: int) -> Request:
+        older = self._window(item, walk.window.lo, middle)
+        walk.split = Split(walk.window.id, middle + 1, older)
+        return replace(request_of(older, by_time=True), split=walk.split)
+
+    def _fathom(self, ready: Collection[_List]) -> Request | None:
+        """A probe below the deepest list known: how deep the account goes is worth knowing before the end."""
+        item = max(ready, key=lambda item: item.known, default=None)
+        middle = item and item.bottom()
+        if item is None or middle is None:
+            return None
+        item.asked += 1
+        return self._split(item, item.walks[-1], middle)
 
     def adopt(self, request: Request) -> None:
         """The split of `request`, if it has one, is stored: it may be sent."""
@@ -407,7 +460,8 @@ class Plan:
             item.seconds += before.at - page.last_created
             item.oldest = page.last_created if item.oldest is None else min(item.oldest, page.last_created)
         item.free(walk)
-        if item.oldest is not None and self.upper - item.oldest > item.depth * _DEEPER:
+        depth = self._depth()
+        if depth > item.depth * _DEEPER or depth < item.depth:
             self._deepen()
         else:
             item.weigh(touched)
