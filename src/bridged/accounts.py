@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import re
 import secrets
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -357,3 +359,99 @@ async def token_used(conn: Conn, bearer: Bearer, now: datetime) -> None:
         "and (last_used_at is null or last_used_at <= %s)",
         (now, bearer.workspace_id, bearer.token_id, now - _SEEN_EVERY),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookSecret:
+    """A signing secret of a connection's webhook endpoint. `expires_at`: when its overlap with the next one ends."""
+
+    id: str
+    fingerprint: str
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a delivery goes: whose connection it is, and what it must be signed with (secret, its end in UTC seconds)."""
+
+    workspace_id: int
+    connection_id: str
+    livemode: bool
+    account_id: str | None
+    method: str
+    secrets: tuple[tuple[Secret, float | None], ...]
+
+
+async def add_webhook_secret(
+    conn: Conn, vault: Vault, connection: Connection, secret: Secret, now: datetime, *, keep: timedelta | None
+) -> bool:
+    """Stores a signing secret beside those there are, which end after `keep` (None: they stay). False if it was known.
+
+    One that is entered again no longer ends.
+    """
+    fingerprint = secret.fingerprint()
+    if keep is not None:
+        await conn.execute(
+            "update bridged.webhook_secrets set expires_at = least(coalesce(expires_at, 'infinity'), %s) "
+            "where connection_id = %s and fingerprint <> %s",
+            (now + keep, connection.id, fingerprint),
+        )
+    found = str(uuid.uuid4())
+    ciphertext = vault.encrypt(
+        secret, workspace_id=connection.workspace_id, connection_id=connection.id, field=_secret_field(found)
+    )
+    cursor = await conn.execute(
+        "insert into bridged.webhook_secrets (workspace_id, connection_id, id, fingerprint, ciphertext, created_at) "
+        "values (%s, %s, %s, %s, %s, %s) on conflict (connection_id, fingerprint) do update set expires_at = null "
+        "returning id::text",
+        (connection.workspace_id, connection.id, found, fingerprint, ciphertext, now),
+    )
+    row = await cursor.fetchone()
+    return row is not None and row["id"] == found
+
+
+async def webhook_secrets(conn: Conn, connection: Connection, now: datetime) -> list[WebhookSecret]:
+    """The secrets that are valid now, oldest first."""
+    cursor = await conn.execute(
+        "select id::text, fingerprint, created_at, expires_at from bridged.webhook_secrets "
+        "where connection_id = %s and (expires_at is null or expires_at > %s) order by created_at, id",
+        (connection.id, now),
+    )
+    return [WebhookSecret(**row) for row in await cursor.fetchall()]
+
+
+async def drop_webhook_secrets(conn: Conn, connection: Connection) -> int:
+    """Forgets all signing secrets of a connection. How many there were."""
+    cursor = await conn.execute("delete from bridged.webhook_secrets where connection_id = %s", (connection.id,))
+    return cursor.rowcount
+
+
+async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target | None:
+    """The connection of a webhook address; None if there is none. Across workspaces: whoever delivers names no tenant.
+
+    Raises VaultError.
+    """
+    cursor = await conn.execute(
+        "select workspace_id, livemode, account_id, method, secrets from bridged.webhook_target(%s)", (connection_id,)
+    )
+    row = await cursor.fetchone()
+    if row is None:
+        return None
+    secrets = tuple(
+        (
+            vault.decrypt(
+                base64.b64decode(each["ciphertext"]),
+                workspace_id=row["workspace_id"],
+                connection_id=connection_id,
+                field=_secret_field(each["id"]),
+            ),
+            each["expires_at"],
+        )
+        for each in row["secrets"]
+    )
+    return Target(row["workspace_id"], connection_id, row["livemode"], row["account_id"], row["method"], secrets)
+
+
+def _secret_field(secret_id: str) -> str:
+    return f"webhook_secret:{secret_id}"

@@ -9,12 +9,18 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from bridged.core.db import APP_ROLE
+from bridged.core.db import APP_ROLE, INBOX_ROLE
 from bridged.mirror.kinds import KINDS
 from ground import WORKSPACE, Cluster
 
 STRANGER = 2
-TABLES = "select oid, oid::regclass::text as name from pg_class where relkind in ('r', 'p') and relnamespace in ({})"
+TABLES = (
+    "select oid, oid::regclass::text as name from pg_class where relkind in ('r', 'p') and not relispartition "
+    "and relnamespace in ({})"
+)
+PARTITIONS = "select oid::regclass::text as name, relrowsecurity from pg_class where relispartition and relkind = 'r'"
+INBOX = {"bridged.events", "bridged.deliveries"}
+"""Tables into which the role at the open door may put rows of any tenant."""
 OURS = "'bridged'::regnamespace, 'stripe'::regnamespace"
 NO_TENANTS = {"bridged.migrations", "bridged.workspaces", "bridged.keysets", "bridged.leases"}
 """Tables that hold nothing of a tenant's."""
@@ -52,7 +58,7 @@ def _fill(conn: psycopg.Connection[dict[str, Any]]) -> None:
     conn.execute("insert into bridged.workspaces (name) values ('stranger')")
     conn.execute("set session_replication_role = replica")
     for each in conn.execute(
-        "select conrelid::regclass::text as name, conname from pg_constraint where contype = 'c' and conrelid <> 0"
+        "select conrelid::regclass::text as name, conname from pg_constraint where contype = 'c' and conislocal and conrelid <> 0"
     ):
         drop = sql.SQL("alter table {} drop constraint {}")
         conn.execute(drop.format(sql.SQL(each["name"]), sql.Identifier(each["conname"])))
@@ -89,7 +95,42 @@ def test_every_tenants_table_has_row_level_security_and_one_policy_for_everythin
             "(select count(*) from pg_policy where polrelid = c.oid) as all_policies "
             "from pg_class c where oid = %s::regclass", (table,)
         ).fetchone()  # fmt: skip
-        assert row == {"relrowsecurity": True, "policies": 1, "all_policies": 1}, table
+        assert row == {"relrowsecurity": True, "policies": 1, "all_policies": 2 if table in INBOX else 1}, table
+
+
+def test_nobody_reaches_a_partition_but_through_its_parent(admin: psycopg.Connection[dict[str, Any]]) -> None:
+    partitions = admin.execute(PARTITIONS).fetchall()
+    assert len(partitions) > 10
+    for each in partitions:
+        assert each["relrowsecurity"], each["name"]
+        for role in (APP_ROLE, INBOX_ROLE):
+            for right in ("select", "insert", "update", "delete"):
+                may = admin.execute("select has_table_privilege(%s, %s, %s) as may", (role, each["name"], right))
+                assert may.fetchone() == {"may": False}, each["name"]
+
+
+async def test_whoever_stands_at_the_open_door_may_only_put_in(
+    admin: psycopg.Connection[dict[str, Any]], cluster: Cluster
+) -> None:
+    tables = [row["name"] for row in admin.execute(TABLES.format(OURS)).fetchall()]
+    rights = {
+        (table, right)
+        for table in tables
+        for right in ("select", "insert", "update", "delete", "truncate", "references", "trigger")
+        if (
+            admin.execute("select has_table_privilege(%s, %s, %s) as may", (INBOX_ROLE, table, right)).fetchone() or {}
+        )["may"]
+    }
+    assert rights == {(table, "insert") for table in INBOX}
+    functions = admin.execute(
+        "select proname from pg_proc where pronamespace = 'bridged'::regnamespace and prosecdef "
+        "and has_function_privilege(%s, oid, 'execute')", (INBOX_ROLE,)
+    ).fetchall()  # fmt: skip
+    assert functions == []
+    url = cluster.app_url(admin.info.dbname).replace(APP_ROLE, INBOX_ROLE)
+    async with await psycopg.AsyncConnection.connect(url, autocommit=True) as conn:
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            await conn.execute("select payload from bridged.events")
 
 
 def test_the_key_of_what_hangs_on_a_connection_leads_with_it(admin: psycopg.Connection[dict[str, Any]]) -> None:

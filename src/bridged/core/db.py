@@ -1,7 +1,8 @@
 """PostgreSQL: one pool, transactions bound to a workspace, and psycopg's errors mapped to ours.
 
 The pool connects as `bridged_app`, which owns nothing and is under row-level security: a statement outside a
-workspace's transaction sees no tenant's row. Only `migrate` and the CLI's `db shell` use the owner.
+workspace's transaction sees no tenant's row. What receives webhooks has a pool of its own, as `bridged_inbox`, which
+may put rows into the inbox of any tenant and do nothing else. Only `migrate` and the CLI's `db shell` use the owner.
 """
 
 from __future__ import annotations
@@ -24,16 +25,20 @@ from bridged.core.settings import Settings
 Conn = psycopg.AsyncConnection[dict[str, Any]]
 Query = LiteralString | sql.Composed
 APP_ROLE = "bridged_app"
+INBOX_ROLE = "bridged_inbox"
 JOBS_SCHEMA = "jobs"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_DOOR_TIMEOUT = 2.0
+"""Seconds a delivery waits for a connection: Stripe tries again later, and a long wait looks like a failure to it."""
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 
 
 class Database:
-    """A pool of connections under the application's role."""
+    """A pool of connections under the application's role, and one for the inbox where deliveries are received."""
 
-    def __init__(self, pool: AsyncConnectionPool[Conn]) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Conn], door: AsyncConnectionPool[Conn] | None = None) -> None:
         self._pool = pool
+        self._door = door
 
     @property
     def pool(self) -> AsyncConnectionPool[Conn]:
@@ -64,6 +69,14 @@ class Database:
                     if not conn.closed:
                         await conn.set_autocommit(False)
 
+    @contextlib.asynccontextmanager
+    async def inbox(self) -> AsyncGenerator[Conn]:
+        """A connection in autocommit that may only put into the inbox, of whichever tenant. Raises as `transaction`."""
+        assert self._door is not None, "opened without an inbox"
+        with _mapped():
+            async with self._door.connection() as conn:
+                yield conn
+
 
 @contextlib.contextmanager
 def _mapped() -> Any:
@@ -76,6 +89,18 @@ def _mapped() -> Any:
         ) from error
 
 
+def _pool(conninfo: str, size: int, *, timeout: float, autocommit: bool = False) -> AsyncConnectionPool[Conn]:
+    return AsyncConnectionPool[Conn](
+        conninfo,
+        connection_class=psycopg.AsyncConnection[dict[str, Any]],
+        kwargs={"row_factory": dict_row, "application_name": "bridged", "autocommit": autocommit},
+        min_size=1,
+        max_size=size,
+        open=False,
+        timeout=timeout,
+    )
+
+
 def owner_url(settings: Settings, embedded: Embedded | None) -> str:
     """The URL with the owner's rights: for migrations and for a person's own queries."""
     if embedded is not None:
@@ -85,22 +110,23 @@ def owner_url(settings: Settings, embedded: Embedded | None) -> str:
     return settings.database_url.reveal()
 
 
-def app_conninfo(settings: Settings, embedded: Embedded | None) -> str:
+def app_conninfo(settings: Settings, embedded: Embedded | None, role: str = APP_ROLE) -> str:
     """The pool's way in: its own login where the server is ours, else the given login, with the role set at once.
 
     The search path is the job queue's, whose functions name their tables bare; every statement of ours is qualified.
     """
-    path = f"-c search_path={JOBS_SCHEMA}"
+    path = f"-c search_path={JOBS_SCHEMA}" if role == APP_ROLE else "-c synchronous_commit=on"
     if embedded is not None:
-        return make_conninfo(embedded.url(user=APP_ROLE), options=path)
-    return make_conninfo(owner_url(settings, None), options=f"-c role={APP_ROLE} {path}", **_KEEPALIVE)
+        return make_conninfo(embedded.url(user=role), options=path)
+    return make_conninfo(owner_url(settings, None), options=f"-c role={role} {path}", **_KEEPALIVE)
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
+async def open_database(settings: Settings, *, size: int = 8, inbox: int = 0) -> AsyncGenerator[Database]:
     """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pool.
 
-    Raises DatabaseUnavailable, MigrationFailed.
+    `inbox`: connections of the pool for what is delivered; 0 where nothing is. Raises DatabaseUnavailable,
+    MigrationFailed.
     """
     embedded = None if settings.database_url else Embedded(settings.home)
     if embedded is not None:
@@ -109,17 +135,13 @@ async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[
         url = owner_url(settings, embedded)
         with _mapped():
             migrate(url, create_database=embedded is not None)
-        pool = AsyncConnectionPool[Conn](
-            app_conninfo(settings, embedded),
-            connection_class=psycopg.AsyncConnection[dict[str, Any]],
-            kwargs={"row_factory": dict_row, "application_name": "bridged"},
-            min_size=1,
-            max_size=size,
-            open=False,
-            timeout=15,
-        )
-        async with pool:
-            yield Database(pool)
+        async with contextlib.AsyncExitStack() as stack:
+            pool = await stack.enter_async_context(_pool(app_conninfo(settings, embedded), size, timeout=15))
+            door = None
+            if inbox:
+                conninfo = app_conninfo(settings, embedded, INBOX_ROLE)
+                door = await stack.enter_async_context(_pool(conninfo, inbox, timeout=_DOOR_TIMEOUT, autocommit=True))
+            yield Database(pool, door)
     finally:
         if embedded is not None:
             embedded.leave()

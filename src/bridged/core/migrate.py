@@ -32,6 +32,8 @@ create table if not exists bridged.migrations (
   number int primary key, name text not null, checksum text not null, applied_at timestamptz not null default now()
 )
 """
+_APP_ROLE = "create role bridged_app login nosuperuser nocreatedb nocreaterole nobypassrls"
+_INBOX_ROLE = "create role bridged_inbox login nosuperuser nocreatedb nocreaterole nobypassrls"
 _APPLIED = "select number, name, checksum from bridged.migrations order by number"
 _HAS_LEDGER = "select to_regclass('bridged.migrations') is not null"
 _RECORD = "insert into bridged.migrations (number, name, checksum) values (%s, %s, %s)"
@@ -167,6 +169,7 @@ def _ensure_database(url: str) -> None:
         if not found:
             with contextlib.suppress(psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 conn.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-        # Only here may the application's role log in by itself: who reaches the embedded server's socket is its owner.
-        with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
-            conn.execute("create role bridged_app login nosuperuser nocreatedb nocreaterole nobypassrls")
+        # Only here may our roles log in by themselves: who reaches the embedded server's socket is its owner.
+        for statement in (_APP_ROLE, _INBOX_ROLE):
+            with contextlib.suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+                conn.execute(statement)
