@@ -26,6 +26,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--clock", choices=["virtual", "frozen", "real"], default="virtual")
     parser.add_argument("--no-limits", action="store_true")
     parser.add_argument("--no-edge-quirk", action="store_true")
+    parser.add_argument("--deliver", action="store_true", help="send webhooks to the endpoints made through the API")
+    parser.add_argument("--backoff-scale", type=float, default=1.0, help="times the waits between webhooks' attempts")
+    parser.add_argument("--signing", choices=["real", "world"], default="real", help="time in webhooks' signatures")
     return parser.parse_args()
 
 
@@ -43,6 +46,9 @@ async def _serve(args: argparse.Namespace) -> None:
         "edge_quirk": not args.no_edge_quirk,
         "seed": args.seed,
         "port": args.port,
+        "deliver": args.deliver,
+        "backoff_scale": args.backoff_scale,
+        "signing": args.signing,
     }
     async with server.running(made, limits=Limits(enabled=not args.no_limits), **options) as sim:
         accounts = [

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import asdict, fields
+from collections.abc import Awaitable, Callable
+from dataclasses import asdict, fields, replace
+from inspect import isawaitable
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -34,7 +35,8 @@ async def answer(sim: Simulator, request: web.BaseRequest) -> web.Response:
     try:
         body: Obj = orjson.loads(raw) if raw else {}
         query = dict(request.rel_url.query)
-        return _json(handler(sim, parts[1:], query | body))
+        done = handler(sim, parts[1:], query | body)
+        return _json(await done if isawaitable(done) else done)
     except (BadControlError, orjson.JSONDecodeError, TypeError, ValueError) as error:
         return _json({"error": str(error)}, 400)
     except LookupError as error:
@@ -184,7 +186,76 @@ def _mutate(sim: Simulator, rest: list[str], given: Obj) -> Obj:
     return account.update(kind, given["id"], given.get("changes", {}), event)
 
 
-_HANDLERS: dict[tuple[str, str], Callable[[Simulator, list[str], Obj], Obj]] = {
+def _deliveries(sim: Simulator, rest: list[str], given: Obj) -> Obj:
+    """Attempts after the first `since`, and what came of each event by endpoint."""
+    del rest
+    courier, outcomes = sim.courier, dict[str, dict[str, str]]()
+    for (event, endpoint), outcome in list(courier.outcomes.items()):
+        outcomes.setdefault(endpoint, {})[event] = outcome
+    attempts = [asdict(attempt) for attempt in list(courier.attempts)[int(given.get("since", 0)) :]]
+    return {
+        "now": courier.now,
+        "next_due": courier.next_due,
+        "weather": asdict(courier.weather),
+        "attempts": attempts,
+        "outcomes": outcomes,
+    }
+
+
+async def _pump(sim: Simulator, given: Obj) -> Obj:
+    made = await sim.courier.pump(float(given["now"]) if "now" in given else None)
+    return {"attempts": made, "now": sim.courier.now, "next_due": sim.courier.next_due}
+
+
+async def _drain(sim: Simulator, given: Obj) -> Obj:
+    return {"attempts": await sim.courier.drain(float(given.get("until", "inf"))), "now": sim.courier.now}
+
+
+async def _weather(sim: Simulator, given: Obj) -> Obj:
+    """Changes what is given and leaves the rest; nothing given only shows."""
+    if "delay_seconds" in given:
+        shortest, longest = given["delay_seconds"]
+        given = given | {"delay_seconds": (shortest, longest)}
+    sim.courier.weather = replace(sim.courier.weather, **given)
+    return asdict(sim.courier.weather)
+
+
+async def _resend(sim: Simulator, given: Obj) -> Obj:
+    sim.courier.resend(given["event"], given["endpoint"])
+    return {"next_due": sim.courier.next_due}
+
+
+async def _roll(sim: Simulator, given: Obj) -> Obj:
+    return {"secret": sim.courier.roll(given["endpoint"], float(given.get("keep_seconds", 0)))}
+
+
+async def _down(sim: Simulator, given: Obj) -> Obj:
+    sim.courier.down(given["endpoint"], float(given.get("seconds", "inf")))
+    return {}
+
+
+async def _burst(sim: Simulator, given: Obj) -> Obj:
+    settings: Obj = {name: given[name] for name in ("kind", "event") if name in given}
+    account = _account(sim, given["account"], given.get("livemode"))
+    return {"events": sim.courier.burst(account, int(given["number"]), **settings)}
+
+
+_DELIVERING: dict[str, Callable[[Simulator, Obj], Awaitable[Obj]]] = {
+    "pump": _pump,
+    "drain": _drain,
+    "weather": _weather,
+    "resend": _resend,
+    "roll": _roll,
+    "down": _down,
+    "burst": _burst,
+}
+
+
+def _deliver(sim: Simulator, rest: list[str], given: Obj) -> Awaitable[Obj]:
+    return _DELIVERING[rest[0]](sim, given)
+
+
+_HANDLERS: dict[tuple[str, str], Callable[[Simulator, list[str], Obj], Obj | Awaitable[Obj]]] = {
     ("GET", "state"): _state,
     ("GET", "world"): _world,
     ("GET", "cast"): _cast,
@@ -201,4 +272,6 @@ _HANDLERS: dict[tuple[str, str], Callable[[Simulator, list[str], Obj], Obj]] = {
     ("POST", "keys"): _keys,
     ("POST", "connect"): _connect,
     ("POST", "mutate"): _mutate,
+    ("GET", "deliveries"): _deliveries,
+    ("POST", "deliveries"): _deliver,
 }

@@ -28,7 +28,7 @@ def create(account: Account, params: Obj, args: Obj) -> Obj:
     version = params.get("api_version") or None
     if version is not None and not shapes.known(version):
         raise invalid(f"Invalid API version: {version}", "api_version")
-    secret = f"whsec_{account.next_id('s')[2:]}{account.next_id('s')[2:]}"
+    secret = new_secret(account)
     endpoint: Obj = {
         "id": account.next_id("we"),
         "object": "webhook_endpoint",
@@ -59,6 +59,10 @@ def delete(account: Account, params: Obj, args: Obj) -> Obj:
     endpoint = _stored(account, args["id"])
     account.delete(_KIND, endpoint["id"])
     return {"id": endpoint["id"], "object": "webhook_endpoint", "deleted": True}
+
+
+def new_secret(account: Account) -> str:
+    return f"whsec_{account.next_id('s')[2:]}{account.next_id('s')[2:]}"
 
 
 def _only(params: Obj, names: frozenset[str]) -> None:

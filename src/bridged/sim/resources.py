@@ -119,10 +119,10 @@ def _not_started() -> Filter:
     return Filter(accept)
 
 
-def _undelivered() -> Filter:
+def _delivered() -> Filter:
     def accept(raw: Any, param: str) -> Predicate:
         wanted = boolean(raw, param)
-        return lambda obj: (not obj.get("_undelivered")) == wanted
+        return lambda obj: (not obj.get("pending_webhooks")) == wanted
 
     return Filter(accept)
 
@@ -338,7 +338,7 @@ _TABLE = (
         "event",
         "event",
         ("evt",),
-        {"type": event_type(), "types": event_types(), "delivery_success": _undelivered()},
+        {"type": event_type(), "types": event_types(), "delivery_success": _delivered()},
         retention=EVENT_RETENTION,
     ),
     Resource("webhook_endpoints", "webhook_endpoint", "webhook", ("we",), created=False, noun="webhook endpoint"),

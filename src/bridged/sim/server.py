@@ -18,6 +18,7 @@ from aiohttp import web
 
 from bridged.sim import control, shapes
 from bridged.sim.access import Identity, identify, permit
+from bridged.sim.courier import Backoff, Courier, Signing
 from bridged.sim.faults import Faults, Rule
 from bridged.sim.limits import Limits
 from bridged.sim.params import decode
@@ -35,6 +36,8 @@ class Options:
     """`clock`: whose time `Date` tells: `virtual` (the world's, flowing), `frozen` (the world's, standing) or `real`.
     `latency` is the mean in seconds, lognormal if `latency_sigma` > 0. `client_ip` stands in for the caller's address.
     `indented`: objects in lists are spread over lines, as Stripe's are; without, they are quicker to render.
+    `deliver`: webhooks go out by themselves, from `first_delay` seconds after each event, with retries' waits times
+    `backoff_scale`; without, they wait to be pumped. `signing`: whose time their signatures tell, `real` or `world`.
     """
 
     clock: Literal["virtual", "frozen", "real"] = "virtual"
@@ -46,6 +49,10 @@ class Options:
     seed: int = 0
     port: int = 0
     indented: bool = False
+    deliver: bool = False
+    first_delay: float = 0.1
+    backoff_scale: float = 1.0
+    signing: Signing = "real"
 
 
 @dataclass
@@ -88,13 +95,22 @@ class _Ask:
 
 
 class Simulator:
-    """A running simulator: `url`, `world`, `faults`, `limits`, `log`, `counts` (requests by operation and status)."""
+    """A running simulator: `url`, `world`, `faults`, `limits`, `courier` (webhooks), `log`, `counts` (requests by
+    operation and status).
+    """
 
     def __init__(self, world: World, options: Options, limits: Limits) -> None:
         self.world = world
         self.options = options
         self.limits = limits
         self.faults = Faults(options.seed)
+        self.courier = Courier(
+            world,
+            seed=options.seed,
+            backoff=Backoff(scale=options.backoff_scale),
+            signing=options.signing,
+            first_delay=options.first_delay,
+        )
         self.log: deque[Entry] = deque(maxlen=_LOG)
         self.counts: Counter[tuple[str, int]] = Counter()
         self.url = ""
@@ -359,13 +375,17 @@ async def running(world: World, *, limits: Limits | None = None, **options: Any)
         world.clock.flow()
     runner = web.ServerRunner(web.Server(sim.handle), shutdown_timeout=0.2)
     await runner.setup()
+    sim.courier.open()
     try:
         site = web.TCPSite(runner, "127.0.0.1", sim.options.port)
         await site.start()
         sim.url = "http://{}:{}".format(*runner.addresses[0][:2])
+        if sim.options.deliver:
+            sim.courier.start()
         yield sim
     finally:
         sim.stopping.set()
+        await sim.courier.close()
         await runner.cleanup()
 
 

@@ -194,6 +194,24 @@ class Collection:
         return (self.objects[rank[2]] for rank in reversed(self.order))
 
 
+@dataclass(frozen=True)
+class Change:
+    """What an event tells of, as stored: enough to write the event's `data` in any version. `previous` holds the old
+    values of changed top-level fields.
+    """
+
+    type: str
+    obj: Obj
+    previous: Obj | None
+
+    def data(self, version: str, find: shapes.Find) -> Obj:
+        snapshot = shapes.snapshot(self.obj, version, find)
+        if self.previous is None or not self.type.endswith(".updated"):
+            return {"object": snapshot}
+        before = shapes.snapshot({**self.obj, **self.previous}, version, find)
+        return {"object": snapshot, "previous_attributes": shapes.difference(before, snapshot)}
+
+
 class Account:
     """One Stripe account in one mode. `kind` is the list path with `/` as `_`: `customers`, `checkout_sessions`,
     `radar_early_fraud_warnings`; lists below a customer are kinds of their own: `tax_ids`,
@@ -214,6 +232,8 @@ class Account:
         self.collections: dict[str, Collection] = {}
         self.deleted: dict[str, dict[str, Obj]] = {}
         self.listeners: list[Callable[[Obj], None]] = []
+        self.change: Change | None = None
+        """What the newest event tells of; listeners find it here."""
         self.serial = 0
         self.hidden: Obj = {}
         """What moves this account but the API never shows: agenda, card scripts, usage, price tiers (world side)."""
@@ -274,11 +294,7 @@ class Account:
         """
         if self.clock.now < self.quiet_until:
             return
-        snapshot = shapes.snapshot(obj, self.api_version, self.find)
-        data: Obj = {"object": snapshot}
-        if previous is not None and type_.endswith(".updated"):
-            before = shapes.snapshot({**obj, **previous}, self.api_version, self.find)
-            data["previous_attributes"] = shapes.difference(before, snapshot)
+        self.change = Change(type_, obj, previous)
         event: Obj = {
             "id": self.next_id("evt"),
             "object": "event",
@@ -286,12 +302,12 @@ class Account:
             "created": self.clock.now,
             "livemode": self.livemode,
             "api_version": self.api_version,
-            "data": data,
+            "data": self.change.data(self.api_version, self.find),
             "pending_webhooks": 0,
             "request": dict(self.request),
         }
         self.collection("events").insert(event, self.serial)
-        for listener in self.listeners:
+        for listener in list(self.listeners):
             listener(event)
 
 
@@ -308,12 +324,19 @@ class World:
         self.keys: dict[str, Key] = {}
         self.platforms: dict[str, set[str]] = {}
         self.cast: list[Any] = []
+        self.listeners: list[Callable[[Account], None]] = []
+        """Told of every account that joins this world."""
 
     def account(self, account_id: str, *, livemode: bool) -> Account:
         key = (account_id, livemode)
         if key not in self.accounts:
-            self.accounts[key] = Account(account_id, livemode=livemode, clock=self.clock, seed=self.seed)
+            self.admit(Account(account_id, livemode=livemode, clock=self.clock, seed=self.seed))
         return self.accounts[key]
+
+    def admit(self, account: Account) -> None:
+        self.accounts[account.id, account.livemode] = account
+        for listener in list(self.listeners):
+            listener(account)
 
     def add_key(self, account: Account, permissions: frozenset[str] | set[str] | None = None, **settings: Any) -> Key:
         """A new key: secret (`sk_`) without `permissions`, else restricted (`rk_`) to names such as `customer_read`."""

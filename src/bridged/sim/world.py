@@ -55,9 +55,9 @@ def adopt(world: World, other: World) -> None:
     """Moves the accounts and the cast of another world into this one; both must stand at the same second."""
     if world.clock.now != other.clock.now:
         raise ValueError("The worlds stand at different times; build both with the same `now`.")
-    for key, account in other.accounts.items():
+    for account in other.accounts.values():
         account.clock = world.clock
-        world.accounts[key] = account
+        world.admit(account)
     world.cast += other.cast
 
 
