@@ -373,7 +373,7 @@ class WebhookSecret:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a delivery goes: whose connection it is, and what it must be signed with (secret, its end in UTC seconds)."""
+    """Where a delivery goes: whose connection it is, and what it must be signed with (secret, its end in seconds)."""
 
     workspace_id: int
     connection_id: str

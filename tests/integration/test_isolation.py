@@ -58,7 +58,8 @@ def _fill(conn: psycopg.Connection[dict[str, Any]]) -> None:
     conn.execute("insert into bridged.workspaces (name) values ('stranger')")
     conn.execute("set session_replication_role = replica")
     for each in conn.execute(
-        "select conrelid::regclass::text as name, conname from pg_constraint where contype = 'c' and conislocal and conrelid <> 0"
+        "select conrelid::regclass::text as name, conname from pg_constraint "
+        "where contype = 'c' and conislocal and conrelid <> 0"
     ):
         drop = sql.SQL("alter table {} drop constraint {}")
         conn.execute(drop.format(sql.SQL(each["name"]), sql.Identifier(each["conname"])))

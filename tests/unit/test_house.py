@@ -29,6 +29,7 @@ SQL = re.compile(
 PSYCOPG_HOMES = {
     "core/db.py": "maps its errors",
     "core/migrate.py": "runs before there is a pool",
+    "messages/intake.py": "a delivery that PostgreSQL refuses must not take its group down",
     "mirror/store.py": "a page that PostgreSQL refuses is Stripe's answer unreadable, not a database down",
     "sync/desk.py": "whatever keeps a lease from being renewed, the lease is lost",
 }
@@ -48,6 +49,7 @@ CLOCK_HOMES: dict[str, tuple[set[str], str]] = {
 
 BROAD_EXCEPTS: dict[str, str] = {
     "core/jobs.py": "the worker's loop: a worker that gives up helps nobody",
+    "sync/webhooks.py": "one event that meets a fault becomes a dead letter; those behind it are applied",
     "web/edge.py": "whatever a request met, it is answered",
 }
 """Where `except Exception` may swallow: the process edges. Whoever raises again at once needs no entry."""

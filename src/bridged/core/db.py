@@ -28,6 +28,8 @@ APP_ROLE = "bridged_app"
 INBOX_ROLE = "bridged_inbox"
 JOBS_SCHEMA = "jobs"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+DOOR_SIZE = 4
+"""Connections for what is delivered: as many groups are stored at once."""
 _DOOR_TIMEOUT = 2.0
 """Seconds a delivery waits for a connection: Stripe tries again later, and a long wait looks like a failure to it."""
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
@@ -36,7 +38,7 @@ _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 class Database:
     """A pool of connections under the application's role, and one for the inbox where deliveries are received."""
 
-    def __init__(self, pool: AsyncConnectionPool[Conn], door: AsyncConnectionPool[Conn] | None = None) -> None:
+    def __init__(self, pool: AsyncConnectionPool[Conn], door: AsyncConnectionPool[Conn]) -> None:
         self._pool = pool
         self._door = door
 
@@ -72,7 +74,6 @@ class Database:
     @contextlib.asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Conn]:
         """A connection in autocommit that may only put into the inbox, of whichever tenant. Raises as `transaction`."""
-        assert self._door is not None, "opened without an inbox"
         with _mapped():
             async with self._door.connection() as conn:
                 yield conn
@@ -89,12 +90,12 @@ def _mapped() -> Any:
         ) from error
 
 
-def _pool(conninfo: str, size: int, *, timeout: float, autocommit: bool = False) -> AsyncConnectionPool[Conn]:
+def _pool(conninfo: str, size: int, *, timeout: float, door: bool = False) -> AsyncConnectionPool[Conn]:
     return AsyncConnectionPool[Conn](
         conninfo,
         connection_class=psycopg.AsyncConnection[dict[str, Any]],
-        kwargs={"row_factory": dict_row, "application_name": "bridged", "autocommit": autocommit},
-        min_size=1,
+        kwargs={"row_factory": dict_row, "application_name": "bridged", "autocommit": door},
+        min_size=0 if door else 1,  # only who receives connects to it
         max_size=size,
         open=False,
         timeout=timeout,
@@ -122,11 +123,10 @@ def app_conninfo(settings: Settings, embedded: Embedded | None, role: str = APP_
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, *, size: int = 8, inbox: int = 0) -> AsyncGenerator[Database]:
-    """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pool.
+async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
+    """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pools.
 
-    `inbox`: connections of the pool for what is delivered; 0 where nothing is. Raises DatabaseUnavailable,
-    MigrationFailed.
+    Raises DatabaseUnavailable, MigrationFailed.
     """
     embedded = None if settings.database_url else Embedded(settings.home)
     if embedded is not None:
@@ -135,12 +135,8 @@ async def open_database(settings: Settings, *, size: int = 8, inbox: int = 0) ->
         url = owner_url(settings, embedded)
         with _mapped():
             migrate(url, create_database=embedded is not None)
-        async with contextlib.AsyncExitStack() as stack:
-            pool = await stack.enter_async_context(_pool(app_conninfo(settings, embedded), size, timeout=15))
-            door = None
-            if inbox:
-                conninfo = app_conninfo(settings, embedded, INBOX_ROLE)
-                door = await stack.enter_async_context(_pool(conninfo, inbox, timeout=_DOOR_TIMEOUT, autocommit=True))
+        door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, timeout=_DOOR_TIMEOUT, door=True)
+        async with _pool(app_conninfo(settings, embedded), size, timeout=15) as pool, door:
             yield Database(pool, door)
     finally:
         if embedded is not None:

@@ -10,6 +10,9 @@ BridgedError
 ├── MethodNotAllowed
 ├── BodyTooLarge
 ├── TooManyRequests
+├── DeliveryRefused
+├── InboxFull
+├── InboxRefused
 ├── InternalError
 ├── KeyRefused
 ├── NotFound
@@ -117,6 +120,28 @@ class TooManyRequests(BridgedError):
         self.retry_after = retry_after
 
 
+class DeliveryRefused(BridgedError):
+    """What came to a webhook address is not what Stripe would deliver there. `cause` is what the log says."""
+
+    code = "delivery_refused"
+
+    def __init__(self, message: str, *, hint: str = "", cause: str) -> None:
+        super().__init__(message, hint=hint)
+        self.cause = cause
+
+
+class InboxFull(BridgedError):
+    """More deliveries wait than can be stored soon: whoever delivers must come again."""
+
+    code = "inbox_full"
+
+
+class InboxRefused(BridgedError):
+    """A delivery holds something that PostgreSQL does not."""
+
+    code = "inbox_refused"
+
+
 class InternalError(BridgedError):
     """A fault of ours, met while answering; the log has it under the request's id."""
 
@@ -124,7 +149,7 @@ class InternalError(BridgedError):
 
 
 class KeyRefused(BridgedError):
-    """What was pasted is not an API key that can read an account. Known before any call."""
+    """What was pasted is not the API key or signing secret that belongs there. Known before any call."""
 
     code = "key_refused"
 

@@ -1,4 +1,4 @@
-"""The web application: the status page, the health checks, and the API below /api."""
+"""The web application: the status page, the health checks, the API below /api, and where Stripe delivers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from starlette.staticfiles import StaticFiles
 
 from bridged import app as root
 from bridged.core.errors import BridgedError
-from bridged.web import api, edge
+from bridged.messages.intake import Intake
+from bridged.web import api, edge, hooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
             # A route, not a mount: the API's document shows whole paths.
             Route("/api/{rest:path}", api.create(app, ending), include_in_schema=False),
         ],
-        middleware=[Middleware(edge.Edge)],
+        middleware=[Middleware(hooks.Door, hooks=hooks.Hooks(app, Intake(app.database))), Middleware(edge.Edge)],
         exception_handlers={BridgedError: edge.bridged_failed, HTTPException: edge.http_failed},
     )
     site.state.ending = ending

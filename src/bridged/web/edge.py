@@ -21,7 +21,7 @@ from bridged.core.errors import BridgedError
 
 MOST_BYTES = 64 * 1024
 """The longest body of a request to the API; fifty ids of Stripe's longest take 14 KiB."""
-_HEADERS = {
+HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
@@ -42,6 +42,8 @@ _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.BodyTooLarge, 413),
     (errors.UsageError, 422),
     (errors.TooManyRequests, 429),
+    (errors.DeliveryRefused, 400),
+    (errors.InboxFull, 503),
     (errors.DatabaseUnavailable, 503),
     (errors.MigrationFailed, 503),
     (errors.StripeError, 502),
@@ -156,7 +158,7 @@ class Edge:
                 started = True
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = known
-                for name, value in _HEADERS.items():
+                for name, value in HEADERS.items():
                     headers.setdefault(name, value)
             await send(message)
 

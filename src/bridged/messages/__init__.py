@@ -1,0 +1,1 @@
+"""Messages: the inbox of what Stripe delivers."""

@@ -1,0 +1,316 @@
+"""The inbox's tables: deliveries and events as they came in, and what became of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+from bridged.core.db import Conn
+from bridged.core.types import Json
+from bridged.messages.envelope import Envelope
+
+ACCEPTED = "accepted"
+NEWS = "bridged_events"
+"""The channel that tells of events to apply."""
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """One request that came to a webhook address. `verdict` is `accepted` or why not; `state` is of its event then.
+
+    `workspace_id` None: there is no such connection. Of a refused one `body` is only the beginning.
+    """
+
+    workspace_id: int | None
+    connection_id: str
+    received_at: datetime
+    verdict: str
+    size: int
+    body: bytes
+    state: str = "pending"
+    envelope: Envelope | None = None
+    signed_at: int | None = None
+    signature: str | None = None
+    suppressed: int = 0
+
+
+_RECEIVE = """
+with given as (
+  select * from unnest(
+    %(workspaces)s::bigint[], %(connections)s::uuid[], %(received)s::timestamptz[], %(verdicts)s::text[],
+    %(sizes)s::int[], %(bodies)b::bytea[], %(states)s::text[], %(ids)s::text[], %(types)s::text[],
+    %(created)s::bigint[], %(objects)s::text[], %(customers)s::text[], %(versions)s::text[], %(signed)s::bigint[],
+    %(signatures)s::text[], %(suppressed)s::int[]
+  ) as g (workspace_id, connection_id, received_at, verdict, bytes, body, state, event_id, type, created, object_id,
+          customer_id, api_version, signed_at, signature, suppressed)
+), kept as (
+  insert into bridged.events (workspace_id, connection_id, created, id, type, object_id, customer_id, api_version,
+    source, received_at, state, payload)
+  select workspace_id, connection_id, to_timestamp(created), event_id, type, object_id, customer_id, api_version,
+    'webhook', received_at, state, body
+  from given where verdict = 'accepted' order by connection_id, created, event_id
+  on conflict do nothing
+), noted as (
+  insert into bridged.deliveries (workspace_id, connection_id, received_at, verdict, event_id, event_created, type,
+    signed_at, bytes, suppressed, signature, body)
+  select workspace_id, connection_id, received_at, verdict, event_id, to_timestamp(created), type,
+    to_timestamp(signed_at), bytes, suppressed, signature, case when verdict <> 'accepted' then body end
+  from given
+)
+select pg_notify('bridged_events', '') where exists (select from given where verdict = 'accepted')
+"""
+
+
+async def receive(conn: Conn, deliveries: Sequence[Delivery]) -> None:
+    """Appends deliveries and their events, all or none, in one statement; an event that is there already stays.
+
+    Rows go in by the order of their keys: two at once with the same events wait for each other, never in a circle.
+    """
+    envelopes = [each.envelope for each in deliveries]
+    await conn.execute(
+        _RECEIVE,
+        {
+            "workspaces": [each.workspace_id for each in deliveries],
+            "connections": [each.connection_id for each in deliveries],
+            "received": [each.received_at for each in deliveries],
+            "verdicts": [each.verdict for each in deliveries],
+            "sizes": [each.size for each in deliveries],
+            "bodies": [each.body for each in deliveries],
+            "states": [each.state for each in deliveries],
+            "ids": [each and each.id for each in envelopes],
+            "types": [each and each.type for each in envelopes],
+            "created": [each.created if each else None for each in envelopes],
+            "objects": [each and each.object_id for each in envelopes],
+            "customers": [each and each.customer_id for each in envelopes],
+            "versions": [each and each.api_version for each in envelopes],
+            "signed": [each.signed_at for each in deliveries],
+            "signatures": [each.signature for each in deliveries],
+            "suppressed": [each.suppressed for each in deliveries],
+        },
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """An event found in Stripe's list."""
+
+    envelope: Envelope
+    body: bytes
+
+
+async def add_listed(
+    conn: Conn, workspace_id: int, connection_id: str, events: Sequence[Listed], now: datetime
+) -> list[str]:
+    """Puts events that no delivery brought into the inbox. Returns the ids of those that were not there."""
+    cursor = await conn.execute(
+        "insert into bridged.events (workspace_id, connection_id, created, id, type, object_id, customer_id, "
+        "api_version, source, received_at, payload) "
+        "select %s, %s, to_timestamp(g.created), g.id, g.type, g.object_id, g.customer_id, g.api_version, 'list', %s, "
+        "g.body from unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %b::bytea[]) "
+        "as g (created, id, type, object_id, customer_id, api_version, body) order by g.created, g.id "
+        "on conflict do nothing returning id",
+        (
+            workspace_id, connection_id, now,
+            [each.envelope.created for each in events], [each.envelope.id for each in events],
+            [each.envelope.type for each in events], [each.envelope.object_id for each in events],
+            [each.envelope.customer_id for each in events], [each.envelope.api_version for each in events],
+            [each.body for each in events],
+        ),
+    )  # fmt: skip
+    return [row["id"] for row in await cursor.fetchall()]
+
+
+async def notify(conn: Conn) -> None:
+    """Tells whoever applies that there is something to apply, once the caller's transaction is committed."""
+    await conn.execute("select pg_notify(%s, '')", (NEWS,))
+
+
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """An event to apply. `created` in UTC seconds."""
+
+    id: str
+    created: int
+    type: str
+    attempts: int
+    payload: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What became of an event. `tie`: how one of the same second was told apart, if there was one."""
+
+    event: Arrived
+    state: str
+    outcome: str
+    tie: str | None = None
+    error: str | None = None
+    due_at: datetime | None = None
+
+
+async def with_events(conn: Conn) -> list[tuple[int, str]]:
+    """Workspace and connection of all that have events not applied yet. Across workspaces."""
+    cursor = await conn.execute("select workspace_id, connection_id::text from bridged.connections_with_events()")
+    return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
+
+
+LANES = 2
+"""Batches of one connection that may be applied at once; an object's events are all in one lane."""
+
+
+async def alone(conn: Conn, connection_id: str, lane: int) -> bool:
+    """Whether this transaction is the one that applies the lane's events: one at a time, in their order."""
+    cursor = await conn.execute(
+        "select pg_try_advisory_xact_lock(%s, hashtext(%s)) as alone", (_APPLYING + lane, connection_id)
+    )
+    row = await cursor.fetchone()
+    return row is not None and row["alone"]
+
+
+_APPLYING = 0x65767473
+
+
+async def due(conn: Conn, connection_id: str, lane: int, now: datetime, limit: int) -> list[Arrived]:
+    """The next events of a lane to apply, in the order of their arrival; dead letters once their time has come."""
+    cursor = await conn.execute(
+        "select id, extract(epoch from created)::bigint as created, type, attempts, payload from bridged.events "
+        "where connection_id = %s and state in ('pending', 'failed') and due_at <= %s "
+        "and abs(hashtext(coalesce(object_id, id))) %% %s = %s order by seq limit %s",
+        (connection_id, now, LANES, lane, limit),
+        binary=True,
+    )
+    return [Arrived(**row) for row in await cursor.fetchall()]
+
+
+async def settle(conn: Conn, connection_id: str, settled: Sequence[Settled], now: datetime) -> None:
+    """Notes what became of events."""
+    await conn.execute(
+        "update bridged.events e set state = g.state, outcome = g.outcome, tie = coalesce(g.tie, e.tie), "
+        "error = g.error, due_at = coalesce(g.due_at, e.due_at), attempts = e.attempts + 1, "
+        "applied_at = case when g.state = 'applied' then %s else e.applied_at end "
+        "from unnest(%s::bigint[], %s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::timestamptz[]) "
+        "as g (created, id, state, outcome, tie, error, due_at) "
+        "where e.connection_id = %s and e.created = to_timestamp(g.created) and e.id = g.id",
+        (
+            now,
+            [each.event.created for each in settled], [each.event.id for each in settled],
+            [each.state for each in settled], [each.outcome for each in settled], [each.tie for each in settled],
+            [each.error for each in settled], [each.due_at for each in settled], connection_id,
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What became different in the mirror. `fields`: by path, the value before and after."""
+
+    kind: str
+    object_id: str
+    change: str
+    cause: str
+    event_id: str | None
+    fields: Json
+
+
+async def add_changes(
+    conn: Conn, workspace_id: int, connection_id: str, changes: Sequence[Change], now: datetime
+) -> None:
+    """Keeps what changed."""
+    await conn.execute(
+        "insert into bridged.changes "
+        "(workspace_id, connection_id, at, kind, object_id, change, cause, event_id, fields) select %s, %s, %s, g.* "
+        "from unnest(%s::text[], %s::text[], %s::text[], %s::text[], %s::text[], %s::jsonb[]) g",
+        (
+            workspace_id, connection_id, now,
+            [each.kind for each in changes], [each.object_id for each in changes], [each.change for each in changes],
+            [each.cause for each in changes], [each.event_id for each in changes],
+            [orjson.dumps(each.fields).decode() for each in changes],
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """An object to be read again, and which event asked for it."""
+
+    kind: str
+    object_id: str
+    reason: str
+    event_id: str | None
+
+
+async def add_doubts(conn: Conn, workspace_id: int, connection_id: str, doubts: Sequence[Doubt], now: datetime) -> None:
+    """Asks for objects to be read again; what is asked for already is asked for once more, not twice."""
+    await conn.execute(
+        "insert into bridged.rereads as r (workspace_id, connection_id, kind, object_id, reason, event_id, asked_at) "
+        "select distinct on (g.kind, g.object_id) %s, %s, g.kind, g.object_id, g.reason, g.event_id, %s "
+        "from unnest(%s::text[], %s::text[], %s::text[], %s::text[]) with ordinality "
+        "as g (kind, object_id, reason, event_id, place) order by g.kind, g.object_id, g.place desc "
+        "on conflict (connection_id, kind, object_id) do update set round = r.round + 1, reason = excluded.reason, "
+        "event_id = excluded.event_id, attempts = 0, due_at = '-infinity', error = null",
+        (
+            workspace_id, connection_id, now,
+            [each.kind for each in doubts], [each.object_id for each in doubts], [each.reason for each in doubts],
+            [each.event_id for each in doubts],
+        ),
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """An object that is to be read again. `round` is given back when it was: what was asked since is not answered."""
+
+    kind: str
+    object_id: str
+    event_id: str | None
+    round: int
+    attempts: int
+
+
+async def with_rereads(conn: Conn, now: datetime) -> list[tuple[int, str]]:
+    """Workspace and connection of all that have objects to read again. Across workspaces."""
+    cursor = await conn.execute(
+        "select workspace_id, connection_id::text from bridged.connections_with_rereads(%s)", (now,)
+    )
+    return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
+
+
+async def rereads(conn: Conn, connection_id: str, now: datetime, limit: int) -> list[Asked]:
+    """Objects to read again now, those asked for first first."""
+    cursor = await conn.execute(
+        "select kind, object_id, event_id, round, attempts from bridged.rereads "
+        "where connection_id = %s and due_at <= %s order by asked_at, kind, object_id limit %s",
+        (connection_id, now, limit),
+    )
+    return [Asked(**row) for row in await cursor.fetchall()]
+
+
+async def answered(conn: Conn, connection_id: str, asked: Asked) -> None:
+    """The object has been read; gone from the list unless it was asked for again meanwhile."""
+    await conn.execute(
+        "delete from bridged.rereads where connection_id = %s and kind = %s and object_id = %s and round = %s",
+        (connection_id, asked.kind, asked.object_id, asked.round),
+    )
+
+
+async def put_off(conn: Conn, connection_id: str, asked: Asked, error: str, until: datetime) -> None:
+    """The object could not be read; it is tried again."""
+    await conn.execute(
+        "update bridged.rereads set attempts = attempts + 1, error = %s, due_at = %s "
+        "where connection_id = %s and kind = %s and object_id = %s",
+        (error, until, connection_id, asked.kind, asked.object_id),
+    )
+
+
+async def tend(conn: Conn, now: datetime, keep_days: int) -> dict[str, Any]:
+    """Makes room for the coming weeks and drops those that are over `keep_days` old: `added`, `dropped`."""
+    cursor = await conn.execute(
+        "select added, dropped from bridged.tend_weeks(%s, %s) -- of every workspace_id", (now, keep_days)
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row

@@ -1,0 +1,1 @@
+"""Events' snapshots going into the mirror."""
