@@ -11,13 +11,14 @@ from typing import Any
 
 from bridged import accounts
 from bridged.accounts import ApiToken, Connection
-from bridged.connect import probe
+from bridged.connect import probe, webhooks
+from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
 from bridged.conversation.run import Asker, Reply
 from bridged.core import clock, log
 from bridged.core.db import Database, open_database
-from bridged.core.errors import NotFound, PermissionMissing, RequestInvalid, StripeError, UsageError
+from bridged.core.errors import LeaseHeld, NotFound, PermissionMissing, RequestInvalid, StripeError, UsageError
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
@@ -26,10 +27,10 @@ from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
 from bridged.mirror.store import Scope
 from bridged.stripe.client import StripeClient, Timeouts
 from bridged.stripe.gate import Gate
-from bridged.stripe.keys import ApiKey, read_key
+from bridged.stripe.keys import ApiKey, read_key, read_signing_secret
 from bridged.stripe.pacer import Limits, Pacer
 from bridged.stripe.patience import Patience
-from bridged.sync import budget, bulk, proof, schedule, verify
+from bridged.sync import budget, bulk, proof, rereads, schedule, verify
 from bridged.sync import store as sync_store
 from bridged.sync.bulk import Outcome, Record
 from bridged.sync.control import steering
@@ -247,11 +248,17 @@ def chosen_kinds(objects: str | None) -> tuple[Kind, ...]:
 
 @contextlib.asynccontextmanager
 async def sync_desk(
-    app: App, connection: Connection, *, pace: float, halt: Halt | None = None, first_backfill: bool = False
+    app: App,
+    connection: Connection,
+    *,
+    pace: float,
+    halt: Halt | None = None,
+    first_backfill: bool = False,
+    patient: bool = True,
 ) -> AsyncGenerator[Desk]:
     """Holds the account's lease and a paced client for as long as the body runs. Raises LeaseHeld, LeaseLost.
 
-    Its reads are counted, those of a `first_backfill` apart.
+    Its reads are counted, those of a `first_backfill` apart. Who is not `patient` does not wait for the lease.
     """
     async with app.database.transaction(app.workspace_id) as conn:
         key = await accounts.api_key(conn, app.vault, connection)
@@ -259,7 +266,7 @@ async def sync_desk(
     gate = app.gate(connection.account_key, livemode=connection.livemode, pace=pace)
     scope = steering.scope_of(connection)
     async with (
-        leased(app.database, connection.account_key, holder),
+        leased(app.database, connection.account_key, holder, patient=patient),
         app.client(key, gate) as client,
         counted(app.database, client, scope, first_backfill=first_backfill),
     ):
@@ -300,7 +307,7 @@ async def sync(
         await _begin(desk, connection, settings, chosen, cause)
         work = Sync(desk, chosen, watch=lambda _: watch(work), cause=cause, customers=filter_of(settings))
         _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
-        async with attended(work, connection.timezone, paced=pace is None):
+        async with attended(work, connection.timezone, paced=pace is None), rereads.beside(desk):
             report = await _recorded(work, afresh=afresh)
     _log.info(
         "sync_finished",
@@ -491,3 +498,57 @@ async def status(app: App, connection: Connection) -> Status:
     began = last.started_at if last else connection.created_at
     late = timedelta(0) if running else schedule.overdue(settings, connection.id, began, now, connection.timezone)
     return Status(connection, last, tuple(kinds), tuple(permissions), settings, running, late, stands)
+
+
+async def webhook_state(app: App, connection: Connection) -> Webhook:
+    """How the connection's webhook stands, without asking Stripe."""
+    return await webhooks.state(_site(app, connection))
+
+
+async def ensure_webhook(app: App, connection: Connection) -> Ensured:
+    """Creates or repairs the connection's webhook endpoint. Raises UsageError, LeaseHeld, StripeError."""
+    site = _site(app, connection)
+    site.wanted()
+    async with _endpoints(app, connection) as client:
+        return await webhooks.ensure(site, client)
+
+
+async def rotate_webhook(app: App, connection: Connection) -> Ensured:
+    """Gives our endpoint another secret; the old one is accepted for a day. Raises as `ensure_webhook`."""
+    site = _site(app, connection)
+    site.wanted()
+    async with _endpoints(app, connection) as client:
+        return await webhooks.rotate(site, client)
+
+
+async def enter_webhook_secret(app: App, connection: Connection, pasted: str, keep: timedelta) -> Webhook:
+    """Stores a signing secret entered by hand; those before it end after `keep`. Raises KeyRefused."""
+    return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
+
+
+async def remove_webhook(app: App, connection: Connection) -> Removed:
+    """Deletes our endpoint at Stripe and forgets it with its secrets. Raises LeaseHeld, StripeError."""
+    async with _endpoints(app, connection) as client:
+        return await webhooks.remove(_site(app, connection), client)
+
+
+def _site(app: App, connection: Connection) -> Site:
+    return Site(app.database, app.vault, connection, app.settings.public_url)
+
+
+@contextlib.asynccontextmanager
+async def _endpoints(app: App, connection: Connection) -> AsyncGenerator[StripeClient]:
+    """A client that alone, of all processes, looks after this connection's endpoint. A sync may run beside it."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        key = await accounts.api_key(conn, app.vault, connection)
+    gate = app.gates.get(connection.account_key)
+    if gate is None:
+        gate = app.gate(connection.account_key, livemode=connection.livemode, pace=DEFAULT_PACE)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(leased(app.database, f"webhook:{connection.id}", str(uuid.uuid4())))
+        except LeaseHeld:
+            raise LeaseHeld("Another process is at this webhook endpoint.", hint="Try again in a minute.") from None
+        client = await stack.enter_async_context(app.client(key, gate))
+        await stack.enter_async_context(counted(app.database, client, steering.scope_of(connection)))
+        yield client

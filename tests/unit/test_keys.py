@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bridged.core.errors import KeyRefused
-from bridged.stripe.keys import clean, read_key
+from bridged.stripe.keys import clean, read_key, read_signing_secret
 
 BODY = "51HxQ2Abc9Def8Ghi7Jkl6Mno5Pqr4Stu3Vwx2Yz10"
 PREFIXES = ("sk_live_", "sk_test_", "rk_live_", "rk_test_", "rkcs_test_")
@@ -128,3 +128,44 @@ def test_any_text_is_read_or_refused(text):
 
 def test_a_key_does_not_show_itself():
     assert BODY not in repr(read_key(f"sk_live_{BODY}"))
+
+
+@pytest.mark.parametrize("around", ["{}", "  {}\n", '"{}"', "STRIPE_WEBHOOK_SECRET={}", "export SECRET='{}'", "{};"])
+def test_a_signing_secret_is_read(around):
+    assert read_signing_secret(around.format(f"whsec_{BODY}")).reveal() == f"whsec_{BODY}"
+
+
+@pytest.mark.parametrize(
+    ("pasted", "words"),
+    [
+        ("", "Nothing"),
+        (f"sk_live_{BODY}", "secret API key"),
+        (f"rk_test_{BODY}", "restricted API key"),
+        (f"pk_live_{BODY}", "publishable key"),
+        ("acct_1HxQ2Abc9Def8Ghi", "account id"),
+        ("we_1HxQ2Abc9Def8Ghi", "id of a webhook endpoint"),
+        ("https://bridged.example/webhooks/stripe/x", "address"),
+        ("whsec_", "only a part"),
+        ("whsec_abc", "only a part"),
+        ("whsec_********abcd", "masked"),
+        (f"whsec_{BODY} whsec_{BODY}", "More than one"),
+        (f"whsec_{BODY} is the secret", "other text"),
+        (f"whsec_{BODY[:9]}\n{BODY[9:]}", "other text"),
+        ("hello", "not a webhook signing secret"),
+    ],
+)
+def test_what_was_pasted_for_a_signing_secret_is_named(pasted, words):
+    with pytest.raises(KeyRefused) as caught:
+        read_signing_secret(pasted)
+    assert words in caught.value.message
+    assert caught.value.hint
+    assert BODY[:9] not in f"{caught.value.as_json()}"
+
+
+@given(st.text(max_size=100))
+def test_any_text_is_read_as_a_signing_secret_or_refused(text):
+    try:
+        secret = read_signing_secret(text)
+    except KeyRefused:
+        return
+    assert secret.reveal() == clean(text)

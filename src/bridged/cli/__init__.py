@@ -5,7 +5,6 @@ Exit codes: 0 only when all that was asked for was done; 1 the work failed or is
 
 from __future__ import annotations
 
-import getpass
 import importlib
 import os
 import signal
@@ -19,7 +18,8 @@ from cyclopts import Parameter
 import bridged
 from bridged import app as root
 from bridged.cli import bulk, database, output, steering, tokens, verification
-from bridged.cli.entry import ConnectionName, Json, guarded, run
+from bridged.cli import webhook as webhooks
+from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.progress import progress_of
 from bridged.core.errors import BridgedError, UsageError
 from bridged.sync.settings import read_pace
@@ -34,6 +34,7 @@ cli = cyclopts.App(
 )
 cli.command(database.cli)
 cli.command(tokens.cli)
+cli.command(webhooks.cli)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 
@@ -43,16 +44,21 @@ def connect(
     *,
     key_stdin: Annotated[bool, Parameter(negative="", help="Read the API key from standard input.")] = False,
     name: Annotated[str | None, Parameter(help="What to call this connection.")] = None,
-    webhook: Annotated[bool, Parameter(negative="--no-webhook", show=False)] = True,
+    webhook: Annotated[
+        bool,
+        Parameter(negative="--no-webhook", help="Also create the webhook endpoint, if BRIDGED_PUBLIC_URL is set."),
+    ] = True,
     json: Json = False,
 ) -> int:
     """Connect a Stripe account by a restricted (recommended) or secret API key. Asks for the key without showing it."""
-    del webhook
-    pasted = _read_key(key_stdin=key_stdin)
+    key = pasted("API key", piped=key_stdin, flag="--key-stdin")
 
     async def work(app: root.App) -> int:
-        connected = await root.connect(app, pasted, name)
-        output.show_connected(connected, json=json)
+        connected = await root.connect(app, key, name)
+        found = await webhooks.beside(app, connected.connection) if webhook and app.settings.public_url else None
+        output.show_connected(connected, found, json=json)
+        if found is not None and not json:
+            webhooks.say(found)
         return 0
 
     return run(work)
@@ -251,11 +257,3 @@ def _heed_terminate() -> list[int]:
 
 def _wants_json() -> bool:
     return "--json" in sys.argv
-
-
-def _read_key(*, key_stdin: bool) -> str:
-    if key_stdin:
-        return sys.stdin.read()
-    if not sys.stdin.isatty():
-        raise UsageError("There is no terminal to ask for the key.", hint="Pipe it in and add --key-stdin.")
-    return getpass.getpass("Stripe API key (it is not shown): ")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import getpass
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Annotated
 
@@ -10,6 +12,7 @@ from cyclopts import Parameter
 
 from bridged import app as root
 from bridged.core import log, settings
+from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
 
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON document on stdout.")]
@@ -50,3 +53,12 @@ def run(work: Callable[[root.App], Awaitable[int]]) -> int:
             return await work(app)
 
     return guarded(opened)
+
+
+def pasted(what: str, *, piped: bool, flag: str) -> str:
+    """A secret from the person at the terminal, who does not see it, or from standard input. Raises UsageError."""
+    if piped:
+        return sys.stdin.read()
+    if not sys.stdin.isatty():
+        raise UsageError(f"There is no terminal to ask for the {what}.", hint=f"Pipe it in and add {flag}.")
+    return getpass.getpass(f"Stripe {what} (it is not shown): ")

@@ -44,7 +44,7 @@ def show_error(error: BridgedError, *, json: bool) -> None:
         say(f"  {error.hint}")
 
 
-def show_connected(connected: root.Connected, *, json: bool) -> None:
+def show_connected(connected: root.Connected, webhook: dict[str, Any] | None, *, json: bool) -> None:
     """What `connect` found out."""
     connection = connected.connection
     if json:
@@ -63,6 +63,7 @@ def show_connected(connected: root.Connected, *, json: bool) -> None:
                     {"code": each.code, "message": each.message, "hint": each.hint} for each in connected.warnings
                 ],
                 "restricted_key": {"link": connected.link, "permissions": list(connected.permissions)},
+                "webhook": webhook,
             }
         )
         return

@@ -94,7 +94,8 @@ def _pool(conninfo: str, size: int, *, timeout: float, door: bool = False) -> As
     return AsyncConnectionPool[Conn](
         conninfo,
         connection_class=psycopg.AsyncConnection[dict[str, Any]],
-        kwargs={"row_factory": dict_row, "application_name": "bridged", "autocommit": door},
+        # The job queue opens connections of its own with these, and says `autocommit` itself.
+        kwargs={"row_factory": dict_row, "application_name": "bridged"} | ({"autocommit": True} if door else {}),
         min_size=0 if door else 1,  # only who receives connects to it
         max_size=size,
         open=False,

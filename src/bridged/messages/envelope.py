@@ -73,6 +73,22 @@ class Unreadable(StrEnum):
     NOT_AN_EVENT = "not_an_event"
 
 
+class Foreign(StrEnum):
+    """Why an event is none of a connection's."""
+
+    WRONG_MODE = "wrong_mode"
+    WRONG_ACCOUNT = "wrong_account"
+
+
+def foreign(envelope: Envelope, account_id: str | None, *, livemode: bool) -> Foreign | None:
+    """Why the event is not of this mode and account, if it is not. One without `account` is of the key's own."""
+    if envelope.livemode is not None and envelope.livemode != livemode:
+        return Foreign.WRONG_MODE
+    if envelope.account is not None and envelope.account != account_id:
+        return Foreign.WRONG_ACCOUNT
+    return None
+
+
 def read_envelope(body: bytes) -> Envelope | Unreadable:
     """The outside of an event, or why it is none."""
     try:

@@ -174,6 +174,14 @@ async def alone(conn: Conn, connection_id: str, lane: int) -> bool:
 _APPLYING = 0x65767473
 
 
+async def hold(conn: Conn, connection_id: str) -> None:
+    """Waits for the batches under way; until this transaction ends nobody applies the connection's events."""
+    for lane in range(LANES):
+        await conn.execute(
+            "select pg_advisory_xact_lock(%s, hashtext(%s)) -- of one connection_id", (_APPLYING + lane, connection_id)
+        )
+
+
 async def due(conn: Conn, connection_id: str, lane: int, now: datetime, limit: int) -> list[Arrived]:
     """The next events of a lane to apply, in the order of their arrival; dead letters once their time has come."""
     cursor = await conn.execute(
@@ -314,3 +322,71 @@ async def tend(conn: Conn, now: datetime, keep_days: int) -> dict[str, Any]:
     row = await cursor.fetchone()
     assert row is not None
     return row
+
+
+async def watched_until(conn: Conn, connection_id: str) -> datetime | None:
+    """Up to when, by Stripe's clock, every event is in the inbox; None if the list was never read."""
+    cursor = await conn.execute(
+        "select read_until from bridged.event_cursors where connection_id = %s", (connection_id,)
+    )
+    row = await cursor.fetchone()
+    return row["read_until"] if row else None
+
+
+async def watched(conn: Conn, workspace_id: int, connection_id: str, until: datetime, now: datetime) -> None:
+    """The list of events has been read up to a moment by Stripe's clock."""
+    await conn.execute(
+        "insert into bridged.event_cursors as c (workspace_id, connection_id, read_until, checked_at) "
+        "values (%s, %s, %s, %s) on conflict (connection_id) do update set "
+        "read_until = greatest(c.read_until, excluded.read_until), checked_at = excluded.checked_at, problem = null",
+        (workspace_id, connection_id, until, now),
+    )
+
+
+async def watch_failed(conn: Conn, workspace_id: int, connection_id: str, problem: str, now: datetime) -> None:
+    """The list of events cannot be read, and why; what was read before stays read."""
+    await conn.execute(
+        "insert into bridged.event_cursors (workspace_id, connection_id, read_until, checked_at, problem) "
+        "values (%s, %s, %s, %s, %s) on conflict (connection_id) do update set "
+        "checked_at = excluded.checked_at, problem = excluded.problem",
+        (workspace_id, connection_id, now, now, problem),
+    )
+
+
+async def to_watch(conn: Conn, before: datetime) -> list[tuple[int, str]]:
+    """Workspace and connection of all whose list of events was last looked at before a moment. Across workspaces."""
+    cursor = await conn.execute(
+        "select workspace_id, connection_id::text from bridged.connections_to_watch(%s)", (before,)
+    )
+    return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
+
+
+async def add_gap(
+    conn: Conn, workspace_id: int, connection_id: str, first: datetime, last: datetime, missed: int, now: datetime
+) -> None:
+    """Events that no delivery had brought were found, and are in the inbox now."""
+    await conn.execute(
+        "insert into bridged.gaps (workspace_id, connection_id, first_event, last_event, missed, found_at) "
+        "values (%s, %s, %s, %s, %s, %s)",
+        (workspace_id, connection_id, first, last, missed, now),
+    )
+
+
+async def open_rereads(conn: Conn, connection_id: str) -> int:
+    """How many objects wait to be read again."""
+    cursor = await conn.execute(
+        "select count(*) as number from bridged.rereads where connection_id = %s", (connection_id,)
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["number"]
+
+
+async def listen(conn: Conn) -> None:
+    """From now on this connection hears of events to apply."""
+    await conn.execute("listen bridged_events")
+
+
+async def unlisten(conn: Conn) -> None:
+    """The connection goes back to the pool and hears nothing more."""
+    await conn.execute("unlisten bridged_events")

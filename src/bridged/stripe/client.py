@@ -199,6 +199,12 @@ class StripeClient:
         answer, _ = await self._call(call, check_object)
         return answer
 
+    async def delete(self, path: str, *, foreground: bool = False, account: str | None = None) -> Answer:
+        """Deletes one object. Raises StripeError; ObjectMissing also where a repeated request finds its work done."""
+        call = _Call("DELETE", path, operation("DELETE", path), headers=_account(account), foreground=foreground)
+        answer, _ = await self._call(call, check_object)
+        return answer
+
     async def _call(self, call: _Call, read: Callable[[bytes], _T]) -> tuple[Answer, _T]:
         """Attempts until an answer can be read, or repeating is not worth it."""
         tally = self.tallies.setdefault(call.endpoint, Tally())

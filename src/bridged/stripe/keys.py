@@ -1,4 +1,4 @@
-"""What a person pasted where an API key belongs: cleaned, recognised, or refused before any call."""
+"""What a person pasted where an API key or signing secret belongs: cleaned, recognised, or refused before any call."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ _OTHERS: tuple[tuple[str, str, str], ...] = (
     ("ac_", "This is a one-time Connect code (ac_…), not an API key.", _HOW),
     ("we_", "This is the id of a webhook endpoint (we_…), not an API key.", _HOW),
 )
+_SIGNING = re.compile(r"whsec_[A-Za-z0-9_+/=\-]*")
+_REVEAL = "In the Stripe Dashboard open Developers, Webhooks, the endpoint, and reveal its signing secret (whsec_…)."
+_NOT_SIGNING: tuple[tuple[str, str], ...] = (
+    ("sk_", "This is a secret API key (sk_…)"),
+    ("rk_", "This is a restricted API key (rk_…)"),
+    ("rkcs_", "This is a restricted API key (rkcs_…)"),
+    ("pk_", "This is a publishable key (pk_…)"),
+    ("acct_", "This is an account id (acct_…)"),
+    ("ca_", "This is a Connect client id (ca_…)"),
+    ("we_", "This is the id of a webhook endpoint (we_…)"),
+    ("ed_", "This is the id of an event destination (ed_…)"),
+    ("http", "This is an address"),
+)
 _MASKS = ("*", "…", "...", "•", "●", "xxxx")
 
 
@@ -74,6 +87,25 @@ def read_key(pasted: str) -> ApiKey:
         kind="secret" if match["kind"] == "sk" else "restricted",
         livemode=match["mode"] == "live",
     )
+
+
+def read_signing_secret(pasted: str) -> Secret:
+    """The webhook signing secret in `pasted`. Raises KeyRefused, as `read_key` does."""
+    text = clean(pasted)
+    if not text:
+        _refuse("Nothing was pasted.", _REVEAL)
+    for prefix, what in _NOT_SIGNING:
+        if text.startswith(prefix):
+            _refuse(f"{what}, not a webhook signing secret.", _REVEAL)
+    if any(mask in text for mask in _MASKS):
+        _refuse("This is a masked secret: a part of it is hidden.", _REVEAL)
+    if text.count("whsec_") > 1:
+        _refuse("More than one signing secret was pasted.", "Enter them one after the other.")
+    if not _SIGNING.fullmatch(text):
+        _refuse("This is not a webhook signing secret (whsec_…), or there is other text around it.", _REVEAL)
+    if len(text.removeprefix("whsec_")) < _SHORTEST:
+        _refuse("This is only a part of a webhook signing secret.", _REVEAL)
+    return Secret(text)
 
 
 def clean(pasted: str) -> str:

@@ -53,14 +53,16 @@ class Desk:
 
 
 @contextlib.asynccontextmanager
-async def leased(database: Database, account: str, holder: str) -> AsyncGenerator[None]:
+async def leased(database: Database, account: str, holder: str, *, patient: bool = True) -> AsyncGenerator[None]:
     """Holds an account's lease while the body runs. A process that was killed is waited for, one that works is not.
+
+    Who is not `patient` waits for nobody.
 
     Raises LeaseHeld at the start; cancels the body and raises LeaseLost when the lease is lost on the way, or
     DatabaseUnavailable when it cannot be renewed.
     """
     async with database.session() as session:
-        await _take(session, account, holder)
+        await _take(session, account, holder, int(_LEASE_WAIT / _LEASE_RETRY) if patient else 1)
         body = asyncio.current_task()
         assert body is not None
         lost: list[BridgedError] = []
@@ -81,11 +83,12 @@ async def leased(database: Database, account: str, holder: str) -> AsyncGenerato
                 await store.drop_lease(session, account, holder)
 
 
-async def _take(session: Conn, account: str, holder: str) -> None:
-    for _ in range(int(_LEASE_WAIT / _LEASE_RETRY)):
+async def _take(session: Conn, account: str, holder: str, tries: int) -> None:
+    for left in reversed(range(tries)):
         if await store.take_lease(session, account, holder):
             return
-        await asyncio.sleep(_LEASE_RETRY)
+        if left:
+            await asyncio.sleep(_LEASE_RETRY)
     raise LeaseHeld(
         "Another process is reading this Stripe account; two at once would break its rate limit.",
         hint="Wait until it is done; `bridged status` shows it.",

@@ -168,11 +168,11 @@ async def refresh(
             total.written += written
             total.deleted += deleted
 
-    await _together([worker() for _ in range(min(_AT_ONCE, len(queue)))])
+    await together([worker() for _ in range(min(_AT_ONCE, len(queue)))])
     return total
 
 
-async def _together(workers: Iterable[Coroutine[Any, Any, None]]) -> None:
+async def together(workers: Iterable[Coroutine[Any, Any, None]]) -> None:
     """Runs all. The first failure ends the others and is raised as it is, not in a group."""
     tasks = [asyncio.create_task(each) for each in workers]
     try:

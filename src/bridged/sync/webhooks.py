@@ -1,7 +1,7 @@
 """Applying events: a batch of the inbox is judged object by object, and all that follows commits in one transaction.
 
-Nothing here asks Stripe. What an event leaves in doubt is put on the list of `sync.rereads`. The events of an object are
-applied by one process at a time, in the order of their arrival; by the rule, that order decides nothing.
+Nothing here asks Stripe. What an event leaves in doubt is put on the list of `sync.rereads`. The events of an object
+are applied by one process at a time, in the order of their arrival; by the rule, that order decides nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The worker: starts syncs when they are due, runs them, and goes on with what a killed worker left.
+"""The worker: starts syncs when they are due, runs them, goes on with what a killed worker left, and applies events.
 
 Each minute one job asks whose slot has come and queues a sync for each: in one transaction with the next slot, so that
 none is lost or doubled. Any number of workers share the queue; an account's lease keeps two from reading it at once.
@@ -25,6 +25,7 @@ from bridged.sync.control import steering
 from bridged.sync.control import store as control
 from bridged.sync.halt import Halt
 from bridged.sync.settings import SyncSettings
+from bridged.worker.inbound import Inbound
 
 _log = log.logger("worker")
 TICK = "tick"
@@ -50,15 +51,18 @@ class Worker:
         """
         backfills = max(1, concurrency // 2)
         slots = {TICK: 1, steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
+        inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots))
+        hearing = asyncio.create_task(inbound.run())
         try:
-            await asyncio.shield(working)
+            await asyncio.shield(asyncio.gather(working, hearing))
         finally:
             self._ending = True
-            for halt in self._halts:
+            for halt in (*self._halts, inbound.halt):
                 halt.ask("shutdown")
             working.cancel()
-            await asyncio.gather(working, return_exceptions=True)
+            hearing.cancel()
+            await asyncio.gather(working, hearing, return_exceptions=True)
 
     async def _tick(self, job: Job) -> Outcome:
         del job
@@ -180,5 +184,5 @@ async def working(app: root.App, concurrency: int = CONCURRENCY) -> AsyncGenerat
 
 
 def pool_size(concurrency: int) -> int:
-    """Connections a worker needs: a lease and a page being stored per account, and the queue's own."""
-    return 2 * concurrency + 8
+    """Connections a worker needs: a lease and a page being stored per account, the queue's own, those of events."""
+    return 2 * concurrency + 20

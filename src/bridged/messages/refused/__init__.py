@@ -1,0 +1,1 @@
+"""Refused deliveries that may be Stripe's after all."""

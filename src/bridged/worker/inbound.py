@@ -1,0 +1,193 @@
+"""What Stripe tells, carried on: events are applied as they arrive, what they left in doubt is read again, and the list
+of events is looked at for those that no delivery brought.
+
+Each loop finds its work in the database and may run in any number of processes: an object's events are applied by one
+at a time, an account is read by whoever holds its lease.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+
+from bridged import accounts
+from bridged import app as root
+from bridged.accounts import Connection
+from bridged.core import clock, log
+from bridged.core.db import Conn
+from bridged.core.errors import BridgedError, LeaseHeld, PermissionMissing
+from bridged.messages import store as inbox
+from bridged.sync import rereads, schedule, watch, webhooks
+from bridged.sync.control import steering
+from bridged.sync.filter import filter_of
+from bridged.sync.halt import Halt
+from bridged.sync.settings import SLOWEST, SyncSettings
+from bridged.sync.watch import Watched
+from bridged.sync.webhooks import Applied, Bounds
+
+_LOOK_EVERY = 0.5
+"""Seconds without a notification after which the inbox is looked at all the same."""
+_REREAD_EVERY = 0.5
+_AT_ONCE = 4
+"""Connections applied or read at once, of each loop."""
+_ROUNDS = 10
+"""Times a busy connection's inbox is emptied before others get their turn."""
+_REST = 1.0
+_log = log.logger("inbound")
+
+
+async def bounds(app: root.App, connection: Connection) -> Bounds:
+    """What of a connection's events is to be applied, by its settings."""
+    settings = await steering.settings(app.database, connection)
+    return _bounds(settings)
+
+
+def _bounds(settings: SyncSettings) -> Bounds:
+    return Bounds(frozenset(kind.name for kind in settings.active), filter_of(settings).everyone)
+
+
+async def apply_events(app: root.App, connection: Connection) -> Applied:
+    """Applies what is in the inbox of a connection. Raises DatabaseUnavailable."""
+    scope = steering.scope_of(connection)
+    return await webhooks.apply_all(app.database, scope, await bounds(app, connection), clock.now())
+
+
+async def reread(app: root.App, connection: Connection, *, halt: Halt | None = None) -> rereads.Reread:
+    """Reads again what events left in doubt. Raises LeaseHeld at once where another process reads the account."""
+    pace = await _pace(app, connection)
+    async with root.sync_desk(app, connection, pace=pace, halt=halt, patient=False) as desk:
+        return await rereads.drain(desk)
+
+
+async def look_at_list(app: root.App, connection: Connection, *, halt: Halt | None = None) -> Watched:
+    """Takes events from Stripe's list that the inbox has not. Raises LeaseHeld at once, StripeError."""
+    pace = await _pace(app, connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        secrets = await accounts.webhook_secrets(conn, connection, clock.now())
+    async with root.sync_desk(app, connection, pace=pace, halt=halt, patient=False) as desk:
+        found = await watch.watch(desk, deliveries=bool(secrets))
+    if found.missed:
+        _log.warning("gap_closed", connection=connection.id, events=found.missed)
+    return found
+
+
+async def _pace(app: root.App, connection: Connection) -> float:
+    settings = await steering.settings(app.database, connection)
+    return schedule.pace_at(settings, clock.now(), connection.timezone) or SLOWEST
+
+
+@dataclass(slots=True)
+class Inbound:
+    """The loops of one process. What goes wrong with one connection is logged and tried again; the others go on."""
+
+    app: root.App
+    halt: Halt = field(default_factory=Halt)
+    _busy: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _turn: dict[str, str] = field(default_factory=dict[str, str])
+    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+
+    async def run(self) -> None:
+        """Works until cancelled."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._forever("apply", self._apply))
+                group.create_task(self._forever("reread", self._reread))
+                group.create_task(self._forever("watch", self._watch))
+        finally:
+            self.halt.ask("shutdown")
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _forever(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
+        while True:
+            try:
+                await loop()
+            except BridgedError as error:
+                _log.warning("loop_broken", loop=name, code=error.code, message=error.message)
+            await asyncio.sleep(_REST)
+
+    async def _apply(self) -> None:
+        async with self.app.database.session() as session:
+            await inbox.listen(session)
+            try:
+                while True:
+                    await self._each("apply", inbox.with_events, _apply_one)
+                    async for _ in session.notifies(timeout=_LOOK_EVERY, stop_after=1):
+                        pass
+            finally:
+                with contextlib.suppress(BridgedError):
+                    await inbox.unlisten(session)
+
+    async def _reread(self) -> None:
+        while True:
+            await self._each("reread", functools.partial(inbox.with_rereads, now=clock.now()), self._reread_one)
+            await asyncio.sleep(_REREAD_EVERY)
+
+    async def _watch(self) -> None:
+        """At once what was not looked at for a minute: this process may be the first after an outage."""
+        every = timedelta(minutes=1)
+        while True:
+            find = functools.partial(inbox.to_watch, before=clock.now() - every)
+            await self._each("watch", find, self._watch_one)
+            every = watch.EVERY
+            await asyncio.sleep(_LOOK_EVERY * 20)
+
+    async def _each(
+        self,
+        name: str,
+        find: Callable[[Conn], Awaitable[list[tuple[int, str]]]],
+        do: Callable[[root.App, Connection], Awaitable[object]],
+    ) -> None:
+        """Begins the work of each connection that has some and is not at it already."""
+        async with self.app.database.transaction() as conn:
+            found = await find(conn)
+        last = self._turn.get(name, "")
+        for workspace_id, connection_id in sorted(found, key=lambda each: (each[1] <= last, each[1])):
+            key = (name, connection_id)
+            if key in self._busy or sum(each == name for each, _ in self._busy) >= _AT_ONCE:
+                continue
+            self._busy.add(key)
+            self._turn[name] = connection_id
+            task = asyncio.create_task(self._one(key, replace(self.app, workspace_id=workspace_id), do))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    async def _one(
+        self, key: tuple[str, str], app: root.App, do: Callable[[root.App, Connection], Awaitable[object]]
+    ) -> None:
+        name, connection_id = key
+        try:
+            async with app.database.transaction(app.workspace_id) as conn:
+                connection = await accounts.by_id(conn, app.workspace_id, connection_id)
+            if connection is not None:
+                await do(app, connection)
+        except LeaseHeld:
+            await asyncio.sleep(_REST)  # whoever has the lease does this beside its own work
+        except BridgedError as error:
+            _log.warning("inbound_failed", work=name, connection=connection_id, code=error.code, message=error.message)
+            await asyncio.sleep(_REST * 5)
+        finally:
+            self._busy.discard(key)
+
+    async def _reread_one(self, app: root.App, connection: Connection) -> None:
+        now = clock.now()
+        if await root.scheduled_from(app, connection, now) > now:
+            await asyncio.sleep(_REST * 30)  # the allowance is nearly used up: what is in doubt waits, and says so
+            return
+        await reread(app, connection, halt=self.halt)
+
+    async def _watch_one(self, app: root.App, connection: Connection) -> None:
+        with contextlib.suppress(PermissionMissing):  # noted where `status` shows it
+            await look_at_list(app, connection, halt=self.halt)
+
+
+async def _apply_one(app: root.App, connection: Connection) -> None:
+    """Until nothing is left: what arrived while the last batch was applied told nobody but us."""
+    for _ in range(_ROUNDS):
+        if not (await apply_events(app, connection)).events:
+            return
