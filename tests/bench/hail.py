@@ -1,6 +1,6 @@
 """Signed events over kept connections, as many at once as asked, ready-made so that sending them costs little.
 
-`python tests/bench/hail.py '{"host": …, "port": …, "path": …, "secret": …, "events": …}'`; the figures are a line of JSON.
+`python tests/bench/hail.py '{"host": …, "port": …, "path": …, "secret": …, "events": …}'`; it prints a line of JSON.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ from bridged.sim import shapes
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What to send where. `rate`: a second over all connections, 0 as fast as answered. `first`: number of the first."""
+    """What to send where. `rate`: a second over all connections; 0: as fast as answered. `first`: its number."""
 
     host: str
     port: int
@@ -147,9 +147,9 @@ async def send(task: Task) -> dict[str, Any]:
     """Sends all of it; the figures."""
     hail = Hail(requests(task), task.rate)
     loop = asyncio.get_running_loop()
-    lines = [(await loop.create_connection(lambda: Line(hail), task.host, task.port))[1] for _ in range(task.connections)]
+    opened = [await loop.create_connection(lambda: Line(hail), task.host, task.port) for _ in range(task.connections)]
     before, hail.began = usage.cpu(usage.os.getpid()), time.monotonic()
-    for line in lines:
+    for _, line in opened:
         line.start()
     await hail.done.wait()
     took = time.monotonic() - hail.began

@@ -14,12 +14,14 @@ from typing import Any
 import msgspec
 
 from bridged.core import clock
+from bridged.core.db import Conn
 from bridged.core.errors import PermissionMissing
 from bridged.core.jsontext import storable
 from bridged.messages import store as inbox
 from bridged.messages.envelope import Envelope, read_envelope
 from bridged.messages.store import Listed
 from bridged.mirror.kinds import kind_of_event
+from bridged.sync import store
 from bridged.sync.desk import Desk
 
 EVERY = timedelta(minutes=15)
@@ -67,7 +69,7 @@ async def watch(desk: Desk, *, deliveries: bool) -> Watched:
     await _permitted(desk)
     began = desk.client.instant().as_of
     async with desk.reading() as conn:
-        since = await inbox.watched_until(conn, scope.connection_id)
+        since = await inbox.watched_until(conn, scope.connection_id) or await _first(conn, desk)
     horizon = began - _REACH.total_seconds()
     start = math.floor(max(horizon, since.timestamp() if since else began) - _OVERLAP)
     found = Watched()
@@ -95,6 +97,12 @@ async def watch(desk: Desk, *, deliveries: bool) -> Watched:
                 now,
             )
     return found
+
+
+async def _first(conn: Conn, desk: Desk) -> datetime | None:
+    """Where the first look begins: what changed before the lists were walked is in them. None: they were not yet."""
+    claims = await store.claims(conn, desk.scope)
+    return min((each.complete_as_of for each in claims if each.complete_as_of is not None), default=None)
 
 
 async def _permitted(desk: Desk) -> None:
