@@ -169,6 +169,9 @@ class Counting(Database):
     def session(self) -> Any:
         return self._inner.session()
 
+    def inbox(self) -> Any:
+        return self._inner.inbox()
+
 
 async def stored(database: Database, scope: Scope, kind: str, objects: Sequence[Json], at: float = SOME_TIME) -> None:
     """Puts objects into the mirror as a sync would."""

@@ -12,6 +12,10 @@ from bridged import accounts
 from bridged import app as root
 from bridged.core import clock
 from bridged.core.settings import Settings
+from bridged.messages import store as inbox
+from bridged.messages.envelope import Envelope
+from bridged.messages.replay.store import begin_replay
+from bridged.messages.store import Listed
 from bridged.mirror.store import Scope
 from bridged.sync.control import store as control
 from bridged.sync.store import begin_run
@@ -25,6 +29,7 @@ MARK = "a word that only Acme's data has"
 BODIES: dict[str, Any] = {
     "bulk-sync": {"ids": ["cus_1"]},
     "settings": {"frequency": "daily"},
+    "replays": {"ids": ["evt_1"]},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -37,8 +42,9 @@ class Door:
     template: str
     scope: str
 
-    def path(self, connection: str, run: int = 1) -> str:
+    def path(self, connection: str, run: int = 1, replay: int = 1) -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
+        values |= {"{event}": "evt_1", "{replay}": str(replay)}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -73,9 +79,10 @@ class Street:
     scope: Scope
     stranger: Scope
     run: int
+    replay: int
 
     async def knock(self, door: Door, token: str, connection: str | None = None) -> Reply:
-        path = door.path(connection or self.scope.connection_id, self.run)
+        path = door.path(connection or self.scope.connection_id, self.run, self.replay)
         return await self.web.ask(door.method, path, token=token, json=door.body)
 
 
@@ -87,8 +94,11 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             now = clock.now()
             run = await begin_run(conn, scope, scope.connection_id, [MARK], upper=1, began=now, now=now)
             await control.cancel_idle(conn, scope, now)
+            event = Envelope("evt_1", MARK, int(clock.unix()), False, False, None, None, "cus_1", "cus_1")
+            await inbox.add_listed(conn, WORKSPACE, scope.connection_id, [Listed(event, b"{}")], now)
+            replay = await begin_replay(conn, WORKSPACE, scope.connection_id, [event.id], now)
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
-        yield Street(web, scope, await another_workspace(app, owner), run.id)
+        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id)
 
 
 async def test_who_may_not_enter(street: Street, seed: int) -> None:

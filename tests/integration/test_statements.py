@@ -4,11 +4,15 @@ import ast
 import importlib
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from bridged.messages.log import store as log
+from bridged.messages.replay import store as replays
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.pages import store
 from bridged.mirror.pages.store import Wanted
@@ -20,6 +24,7 @@ from unit.tree import File, dotted, ours
 CALLS = {"execute": 0, "executemany": 0, "SQL": 0, "about": 1}
 """What a statement is handed to, and as which argument."""
 ELSEWHERE = {"core/migrate.py": "runs its files before there is a schema"}
+SOME_TIME = datetime(2026, 1, 1, tzinfo=UTC)
 PARAMETER = re.compile(r"%\((\w+)\)[sb]|%([sb])|%(%)")
 TABLE = re.compile(r"\b(?:from|join|into|update|delete from)\s+((?:bridged|stripe)\.\w+|\{table\})")
 
@@ -34,6 +39,35 @@ def pages() -> list[str]:
     return [store._page_of(each, timeless=timeless) for each in wanted for timeless in (True, False)]
 
 
+NARROWED = (log.Wanted(), log.Wanted("a*", "b", "c", "failed", "list", SOME_TIME, SOME_TIME), log.Wanted("a"))
+
+
+def events() -> list[str]:
+    """Every form `messages.log` gives the statement of a page of events."""
+    return [log._page_of(replace(each, after=after)) for each in NARROWED for after in (None, "x")]
+
+
+def deliveries() -> list[str]:
+    """And of deliveries."""
+    verdicts = ("all", "accepted", "duplicate", "refused", "stale")
+    edges = ((None, None, None), ("x", SOME_TIME, "x"))
+    return [
+        log._deliveries_of(log.Sought(verdict, event, since, since, after=after))
+        for verdict in verdicts
+        for event, since, after in edges
+    ]
+
+
+def counts() -> list[str]:
+    """How `messages.replay` counts what it would take."""
+    return [replays._count_of(each, named=named) for each in NARROWED for named in (True, False)]
+
+
+def taken() -> list[str]:
+    """And takes it."""
+    return [replays._replay_of(each, named=named) for each in NARROWED for named in (True, False)]
+
+
 def drops() -> list[str]:
     """What `sync.membership` leaves out of each kind's table."""
     kinds = (*(kind for kind in KINDS if kind.name in FILTERED), *membership.ON_DEMAND)
@@ -41,6 +75,10 @@ def drops() -> list[str]:
 
 
 ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
+    ("messages/log/store.py", "_deliveries_of"): deliveries,
+    ("messages/log/store.py", "_page_of"): events,
+    ("messages/replay/store.py", "_count_of"): counts,
+    ("messages/replay/store.py", "_replay_of"): taken,
     ("mirror/pages/store.py", "_page_of"): pages,
     ("mirror/store.py", "about"): list,
     ("sync/membership/store.py", "_dropping"): drops,

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, database, output, steering, tokens, verification
+from bridged.cli import bulk, database, events, output, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.progress import progress_of
@@ -35,6 +35,7 @@ cli = cyclopts.App(
 cli.command(database.cli)
 cli.command(tokens.cli)
 cli.command(webhooks.cli)
+cli.command(events.cli)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 

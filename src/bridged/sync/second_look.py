@@ -6,7 +6,6 @@ often it comes.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -38,7 +37,7 @@ class SecondLook:
     accepted: int = 0
     events: int = 0
     cut_off: int = 0
-    refused: Counter[str] = field(default_factory=Counter[str])
+    refused: dict[str, int] = field(default_factory=dict[str, int])
 
 
 async def accept_refused(database: Database, vault: Vault, connection: Connection, now: datetime) -> SecondLook:
@@ -71,7 +70,7 @@ def _proven(found: Sequence[Refused], target: Target, now: datetime, look: Secon
     for each in found:
         judged = _judged(each, target, secrets)
         if isinstance(judged, str):
-            look.refused[judged] += 1
+            look.refused[judged] = look.refused.get(judged, 0) + 1
         else:
             proven.append(judged)
     return proven

@@ -22,7 +22,7 @@ from bridged.accounts import Target
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DeliveryRefused, InboxFull, MethodNotAllowed
 from bridged.core.types import Secret
-from bridged.messages.envelope import Envelope, Unreadable, read_envelope
+from bridged.messages.envelope import Envelope, Foreign, Unreadable, foreign, read_envelope
 from bridged.messages.intake import Intake
 from bridged.messages.store import ACCEPTED, Delivery
 from bridged.stripe import signature
@@ -46,8 +46,8 @@ _SAID: Mapping[str, tuple[int, str]] = {
     Verdict.STALE: (400, "The signature is too old."),
     Verdict.FUTURE: (400, "The signature is from the future."),
     "no_secret": (400, "This connection has no signing secret yet."),
-    "wrong_mode": (400, "The event is of the other mode than the connection."),
-    "wrong_account": (400, "The event is of another Stripe account than the connection."),
+    Foreign.WRONG_MODE: (400, "The event is of the other mode than the connection."),
+    Foreign.WRONG_ACCOUNT: (400, "The event is of another Stripe account than the connection."),
     "unknown_connection": (404, "There is no connection at this address."),
     "too_large": (413, f"A delivery may have {MOST_BYTES // 1024} KiB."),
     Unreadable.NOT_JSON: (400, "The body is not a JSON object."),
@@ -157,7 +157,8 @@ class Hooks:
         if isinstance(read, Unreadable):
             return read
         request.envelope = read
-        return _belongs(read, request.target)
+        target = request.target
+        return foreign(read, target.account_id, livemode=target.livemode) or ACCEPTED
 
     def _verdict(self, request: _Request) -> Verdict:
         assert request.target is not None
@@ -209,15 +210,6 @@ class Hooks:
 
 def _valid(target: Target, now: float) -> list[Secret]:
     return [secret for secret, ends in target.secrets if ends is None or ends > now]
-
-
-def _belongs(envelope: Envelope, target: Target) -> str:
-    """Whether the event is of the connection's mode and account. An event without `account` is of the key's own."""
-    if envelope.livemode is not None and envelope.livemode != target.livemode:
-        return "wrong_mode"
-    if envelope.account is not None and envelope.account != target.account_id:
-        return "wrong_account"
-    return ACCEPTED
 
 
 def _delivery(request: _Request, verdict: str, suppressed: int = 0) -> Delivery:

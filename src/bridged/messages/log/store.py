@@ -114,7 +114,8 @@ class Story:
 
 _COLUMNS = (
     "e.id, e.created, e.type, e.object_id, e.customer_id, e.api_version, e.source, e.received_at, e.state, e.outcome, "
-    "e.tie, e.attempts, case when e.state = 'failed' and e.due_at < '9999-01-01' then e.due_at end as due_at, "
+    "e.tie, e.attempts, case when e.state = 'failed' and e.due_at > '-infinity' and e.due_at < '9999-01-01' "
+    "then e.due_at end as due_at, "
     "e.applied_at, e.error, e.replay_id"
 )
 _PAGE = f"select {_COLUMNS} from bridged.events e where e.connection_id = %(connection_id)s"
