@@ -20,6 +20,7 @@ from bridged import app as root
 from bridged.cli import bulk, database, events, output, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
+from bridged.cli.listening import listen
 from bridged.cli.progress import progress_of
 from bridged.core.errors import BridgedError, UsageError
 from bridged.sync.settings import read_pace
@@ -36,6 +37,7 @@ cli.command(database.cli)
 cli.command(tokens.cli)
 cli.command(webhooks.cli)
 cli.command(events.cli)
+cli.command(listen)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 

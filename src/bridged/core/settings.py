@@ -26,6 +26,8 @@ class Settings:
     master_key: Secret | None = None
     public_url: str | None = None
     log_level: str = "warning"
+    events_days: int = 30
+    """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
 
 
 KNOWN = tuple(f"BRIDGED_{field.name.upper()}" for field in fields(Settings))
@@ -62,6 +64,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         master_key=_secret(env, "BRIDGED_MASTER_KEY"),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
+        events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
     )
 
 
@@ -142,6 +145,14 @@ def _public_url(value: str | None) -> str | None:
             f"BRIDGED_PUBLIC_URL is not a URL: {value!r}.", hint="Write https://the-name-people-and-stripe-reach."
         )
     return value.rstrip("/")
+
+
+def _days(value: str) -> int:
+    if not value.isdecimal() or not 3 <= int(value) <= 3650:
+        raise SettingsError(
+            f"BRIDGED_EVENTS_DAYS is {value!r}.", hint="A number of days from 3, while Stripe delivers again, to 3650."
+        )
+    return int(value)
 
 
 def _log_level(value: str) -> str:

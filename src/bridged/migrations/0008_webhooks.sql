@@ -266,7 +266,7 @@ $$;
 -- The coming weeks get their partitions, what is older than its time goes. Both ends by the owner's right, from a job.
 create function bridged.tend_weeks(now_is timestamptz, keep_days int)
   returns table (added int, dropped int)
-  language plpgsql security definer set search_path = pg_catalog, pg_temp
+  language plpgsql security definer set search_path = pg_catalog, pg_temp set lock_timeout = '2s'
 as $$
 declare
   parent text;

@@ -1,7 +1,7 @@
 """`Stripe-Signature`: who sent a webhook's body, and when (docs.stripe.com/webhooks, reference/stripe.md 4.3).
 
 The header is `t=<unix seconds>,v1=<hex>[,v1=<hex>…]`, elements in any order; the hex is HMAC-SHA256 of `t.body` with
-the whole secret, `whsec_` included, and any of several `v1` will do. Other schemes (`v0` is of test events) prove nothing.
+the whole secret, `whsec_` included, and any of several `v1` will do. Other schemes (`v0`: test events) prove nothing.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -44,13 +44,17 @@ _decoder = msgspec.json.Decoder(_Page)
 
 @dataclass(slots=True)
 class Watched:
-    """What a look at the list found. `fresh`: events that were not in the inbox; `missed`: of those, late ones."""
+    """What a look at the list found. `ids`: events that were not in the inbox, oldest first; `missed`: late ones."""
 
     listed: int = 0
-    fresh: int = 0
+    ids: list[str] = field(default_factory=list[str])
     missed: int = 0
     first_missed: int | None = None
     last_missed: int | None = None
+
+    @property
+    def fresh(self) -> int:
+        return len(self.ids)
 
     def miss(self, created: int) -> None:
         self.missed += 1
@@ -126,7 +130,7 @@ async def _keep(desk: Desk, body: bytes, found: Watched, late: float) -> None:
         if fresh:
             await inbox.notify(conn)
     found.listed += len(listed)
-    found.fresh += len(fresh)
+    found.ids[:0] = [each.envelope.id for each in reversed(listed) if each.envelope.id in fresh]
     for each in listed:
         envelope = each.envelope
         if envelope.id in fresh and envelope.created < late and envelope.type not in _UNSUBSCRIBED:

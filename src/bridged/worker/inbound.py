@@ -37,6 +37,7 @@ _AT_ONCE = 4
 _ROUNDS = 10
 """Times a busy connection's inbox is emptied before others get their turn."""
 _REST = 1.0
+_TEND_EVERY = 3600.0
 _log = log.logger("inbound")
 
 
@@ -97,6 +98,7 @@ class Inbound:
                 group.create_task(self._forever("apply", self._apply))
                 group.create_task(self._forever("reread", self._reread))
                 group.create_task(self._forever("watch", self._watch))
+                group.create_task(self._forever("tend", self._tend))
         finally:
             self.halt.ask("shutdown")
             for task in self._tasks:
@@ -136,6 +138,15 @@ class Inbound:
             await self._each("watch", find, self._watch_one)
             every = watch.EVERY
             await asyncio.sleep(_LOOK_EVERY * 20)
+
+    async def _tend(self) -> None:
+        """Makes room for the coming weeks of the log, and lets go of those that are past their time."""
+        while True:
+            async with self.app.database.transaction() as conn:
+                weeks = await inbox.tend(conn, clock.now(), self.app.settings.events_days)
+            if weeks["dropped"]:
+                _log.info("weeks_dropped", partitions=weeks["dropped"], days=self.app.settings.events_days)
+            await asyncio.sleep(_TEND_EVERY)
 
     async def _each(
         self,
