@@ -379,7 +379,6 @@ class Target:
     connection_id: str
     livemode: bool
     account_id: str | None
-    method: str
     secrets: tuple[tuple[Secret, float | None], ...]
 
 
@@ -433,7 +432,7 @@ async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target
     Raises VaultError.
     """
     cursor = await conn.execute(
-        "select workspace_id, livemode, account_id, method, secrets from bridged.webhook_target(%s)", (connection_id,)
+        "select workspace_id, livemode, account_id, secrets from bridged.webhook_target(%s)", (connection_id,)
     )
     row = await cursor.fetchone()
     if row is None:
@@ -450,7 +449,7 @@ async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target
         )
         for each in row["secrets"]
     )
-    return Target(row["workspace_id"], connection_id, row["livemode"], row["account_id"], row["method"], secrets)
+    return Target(row["workspace_id"], connection_id, row["livemode"], row["account_id"], secrets)
 
 
 def _secret_field(secret_id: str) -> str:

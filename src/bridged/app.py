@@ -22,6 +22,7 @@ from bridged.core.errors import LeaseHeld, NotFound, PermissionMissing, RequestI
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
+from bridged.messages import store as inbox
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
 from bridged.mirror.store import Scope
@@ -42,7 +43,7 @@ from bridged.sync.filter import filter_of
 from bridged.sync.halt import Halt, stopped
 from bridged.sync.reads import counted, outlook_of
 from bridged.sync.run import Report, Sync
-from bridged.sync.settings import SLOWEST, SyncSettings, read_kinds
+from bridged.sync.settings import SLOWEST, Change, SyncSettings, read_kinds
 
 _log = log.logger("app")
 DEFAULT_PACE = 0.5
@@ -54,6 +55,7 @@ VERIFY_EVERY = timedelta(days=1)
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks may differ before anybody cares; an answer's `Date` has whole ones."""
 _JUDGED_BY = 10
+_MONTH = timedelta(days=30)
 _UNKNOWN_COST = 50
 """Reads that a scheduled sync is thought to need before one was seen."""
 _ANSWERS_NEED = ("customers", "subscriptions", "invoices", "payment_intents", "subscription_schedules")
@@ -131,10 +133,12 @@ class Status:
     running: bool
     overdue: timedelta
     reads: budget.Outlook
+    events: inbox.Backlog
 
     @property
     def complete(self) -> bool:
-        return all(each.claim is not None and each.claim.complete and each.dirty == 0 for each in self.kinds)
+        kinds = (each.claim is not None and each.claim.complete and each.dirty == 0 for each in self.kinds)
+        return self.events.rereads == 0 and all(kinds)
 
 
 @contextlib.asynccontextmanager
@@ -487,6 +491,7 @@ async def status(app: App, connection: Connection) -> Status:
         running = last is not None and last.state == "running" and await control.leased(conn, connection.account_key)
         permissions = await accounts.permissions(conn, connection)
         stands = await outlook_of(conn, scope, now, connection.clock_offset)
+        events = await inbox.backlog(conn, scope.connection_id, now - _MONTH)
         stripe_now = now + timedelta(seconds=connection.clock_offset)
         covered = await verify.covered(conn, scope, SYNCED, stripe_now)
         kinds: list[KindStatus] = []
@@ -497,7 +502,7 @@ async def status(app: App, connection: Connection) -> Status:
             kinds.append(KindStatus(kind, *numbers, claim, covered.get(kind.name)))
     began = last.started_at if last else connection.created_at
     late = timedelta(0) if running else schedule.overdue(settings, connection.id, began, now, connection.timezone)
-    return Status(connection, last, tuple(kinds), tuple(permissions), settings, running, late, stands)
+    return Status(connection, last, tuple(kinds), tuple(permissions), settings, running, late, stands, events)
 
 
 async def webhook_state(app: App, connection: Connection) -> Webhook:
@@ -509,7 +514,7 @@ async def ensure_webhook(app: App, connection: Connection) -> Ensured:
     """Creates or repairs the connection's webhook endpoint. Raises UsageError, LeaseHeld, StripeError."""
     site = _site(app, connection)
     site.wanted()
-    async with _endpoints(app, connection) as client:
+    async with _endpoints(app, connection) as client, _driven(app, connection):
         return await webhooks.ensure(site, client)
 
 
@@ -523,13 +528,30 @@ async def rotate_webhook(app: App, connection: Connection) -> Ensured:
 
 async def enter_webhook_secret(app: App, connection: Connection, pasted: str, keep: timedelta) -> Webhook:
     """Stores a signing secret entered by hand; those before it end after `keep`. Raises KeyRefused."""
-    return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
+    async with _driven(app, connection):
+        return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
 
 
 async def remove_webhook(app: App, connection: Connection) -> Removed:
     """Deletes our endpoint at Stripe and forgets it with its secrets. Raises LeaseHeld, StripeError."""
     async with _endpoints(app, connection) as client:
         return await webhooks.remove(_site(app, connection), client)
+
+
+@contextlib.asynccontextmanager
+async def _driven(app: App, connection: Connection) -> AsyncGenerator[None]:
+    """Whoever gives a connection its first signing secret wants its deliveries applied: the method becomes `both`.
+
+    Afterwards it is what a person says, `api` too.
+    """
+    now = clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        before = await accounts.webhook_secrets(conn, connection, now)
+    yield
+    async with app.database.transaction(app.workspace_id) as conn:
+        after = await accounts.webhook_secrets(conn, connection, now)
+    if after and not before and (await steering.settings(app.database, connection)).method == "api":
+        await steering.change(app.database, connection, Change(method="both"))
 
 
 def _site(app: App, connection: Connection) -> Site:

@@ -209,9 +209,10 @@ def sim(
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 0,
     seed: Annotated[int, Parameter(help="The same seed gives the same world.")] = 7,
     size: Annotated[str, Parameter(help="tiny, small, medium, or a number of customers.")] = "small",
+    deliver: Annotated[bool, Parameter(negative="", help="Also deliver events to the webhook endpoints made.")] = False,
 ) -> int:
     """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as one line of JSON."""
-    return guarded(lambda _: _long_running().serve_simulator(port=port, seed=seed, size=size))
+    return guarded(lambda _: _long_running().serve_simulator(port=port, seed=seed, size=size, deliver=deliver))
 
 
 def _long_running() -> Any:

@@ -121,12 +121,12 @@ async def work(given: Settings, *, concurrency: int) -> int:
     return 0
 
 
-async def serve_simulator(*, port: int, seed: int, size: str) -> int:
+async def serve_simulator(*, port: int, seed: int, size: str, deliver: bool) -> int:
     """Serves a simulated account until stopped; its address and keys go to stdout."""
     if size not in _SIZES and not size.isdigit():
         raise UsageError(f"--size {size} is not a size.", hint=f"One of {', '.join(_SIZES)}, or a number of customers.")
     world = worlds.build(seed=seed, size=int(size) if size.isdigit() else size, now=int(clock.unix()))
-    async with simulator.running(world, seed=seed, port=port) as stripe:
+    async with simulator.running(world, seed=seed, port=port, deliver=deliver) as stripe:
         accounts = [
             {"id": account.id, "livemode": account.livemode, "key": stripe.key(account.id, livemode=account.livemode)}
             for account in world.accounts.values()

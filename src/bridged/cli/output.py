@@ -16,6 +16,7 @@ from bridged.accounts import Connection
 from bridged.conversation.facts import Item
 from bridged.conversation.run import Reply
 from bridged.core.errors import BridgedError
+from bridged.messages.store import Backlog
 from bridged.sync.budget import WINDOW, Outlook
 from bridged.sync.proof import Coverage
 from bridged.sync.run import KindReport, Report
@@ -165,7 +166,7 @@ def show_status(found: Sequence[root.Status], *, json: bool) -> None:
     for each in found:
         connection = each.connection
         print(f"{connection.name} ({connection.account_id or 'account unknown'}, {connection.mode} mode)")  # noqa: T201
-        for line in [*_sync_lines(each), f"Reads: {each.reads.says}"]:
+        for line in [*_sync_lines(each), *_event_lines(each), f"Reads: {each.reads.says}"]:
             print(f"  {line}")  # noqa: T201 - the command's output
         headings = ("Objects", "Deleted", "In doubt", "Complete", "As of", "Proven", "All proven since")
         table = _table("Data object", *headings)
@@ -199,6 +200,34 @@ def _sync_lines(each: root.Status) -> list[str]:
     return lines
 
 
+def _event_lines(each: root.Status) -> list[str]:
+    """How it stands with the events Stripe tells; nothing where none is expected."""
+    found, lines = each.events, list[str]()
+    if each.settings.method == "api" and found.last_delivery_at is None:
+        return lines
+    last = moment(found.last_delivery_at) if found.last_delivery_at else "never"
+    lines.append(f"Events: last delivery {last}; {found.pending:,} to apply, {found.rereads:,} objects to read again")
+    if found.failed:
+        lines.append(f"DEAD LETTERS: {found.failed:,} events could not be applied; `bridged events --state failed`")
+    if found.missed:
+        lines.append(f"Gaps: {found.missed:,} events of 30 days came by no delivery; they were found and applied")
+    if found.watch_problem:
+        lines.append(f"The list of events cannot be read, so gaps cannot be seen: {found.watch_problem}")
+    return lines
+
+
+def _events_json(found: Backlog) -> dict[str, Any]:
+    return {
+        "pending": found.pending,
+        "failed": found.failed,
+        "rereads": found.rereads,
+        "last_delivery_at": found.last_delivery_at,
+        "missed": found.missed,
+        "watched_at": found.watched_at,
+        "watch_problem": found.watch_problem,
+    }
+
+
 def _status_json(each: root.Status) -> dict[str, Any]:
     run = each.run
     return {
@@ -213,6 +242,7 @@ def _status_json(each: root.Status) -> dict[str, Any]:
         "next_sync_at": each.settings.next_sync_at,
         "overdue_seconds": round(each.overdue.total_seconds(), 1),
         "reads": reads_json(each.reads),
+        "events": _events_json(each.events),
         "progress": run.progress if run is not None and each.running else None,
         "last_run": None
         if run is None

@@ -20,7 +20,7 @@ NEWS = "bridged_events"
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One request that came to a webhook address. `verdict` is `accepted` or why not; `state` is of its event then.
+    """One request that came to a webhook address. `verdict` is `accepted`, or why not.
 
     `workspace_id` None: there is no such connection. Of a refused one `body` is only the beginning.
     """
@@ -31,7 +31,6 @@ class Delivery:
     verdict: str
     size: int
     body: bytes
-    state: str = "pending"
     envelope: Envelope | None = None
     signed_at: int | None = None
     signature: str | None = None
@@ -42,16 +41,16 @@ _RECEIVE = """
 with given as (
   select * from unnest(
     %(workspaces)s::bigint[], %(connections)s::uuid[], %(received)s::timestamptz[], %(verdicts)s::text[],
-    %(sizes)s::int[], %(bodies)b::bytea[], %(states)s::text[], %(ids)s::text[], %(types)s::text[],
+    %(sizes)s::int[], %(bodies)b::bytea[], %(ids)s::text[], %(types)s::text[],
     %(created)s::bigint[], %(objects)s::text[], %(customers)s::text[], %(versions)s::text[], %(signed)s::bigint[],
     %(signatures)s::text[], %(suppressed)s::int[]
-  ) as g (workspace_id, connection_id, received_at, verdict, bytes, body, state, event_id, type, created, object_id,
+  ) as g (workspace_id, connection_id, received_at, verdict, bytes, body, event_id, type, created, object_id,
           customer_id, api_version, signed_at, signature, suppressed)
 ), kept as (
   insert into bridged.events (workspace_id, connection_id, created, id, type, object_id, customer_id, api_version,
-    source, received_at, state, payload)
+    source, received_at, payload)
   select workspace_id, connection_id, to_timestamp(created), event_id, type, object_id, customer_id, api_version,
-    'webhook', received_at, state, body
+    'webhook', received_at, body
   from given where verdict = 'accepted' order by connection_id, created, event_id
   on conflict do nothing
 ), noted as (
@@ -80,7 +79,6 @@ async def receive(conn: Conn, deliveries: Sequence[Delivery]) -> None:
             "verdicts": [each.verdict for each in deliveries],
             "sizes": [each.size for each in deliveries],
             "bodies": [each.body for each in deliveries],
-            "states": [each.state for each in deliveries],
             "ids": [each and each.id for each in envelopes],
             "types": [each and each.type for each in envelopes],
             "created": [each.created if each else None for each in envelopes],
@@ -131,12 +129,13 @@ async def notify(conn: Conn) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Arrived:
-    """An event to apply. `created` in UTC seconds."""
+    """An event to apply. `created` in UTC seconds. `wanted`: fetched or replayed on purpose, whatever the method."""
 
     id: str
     created: int
     type: str
     attempts: int
+    wanted: bool
     payload: bytes
 
 
@@ -185,7 +184,8 @@ async def hold(conn: Conn, connection_id: str) -> None:
 async def due(conn: Conn, connection_id: str, lane: int, now: datetime, limit: int) -> list[Arrived]:
     """The next events of a lane to apply, in the order of their arrival; dead letters once their time has come."""
     cursor = await conn.execute(
-        "select id, extract(epoch from created)::bigint as created, type, attempts, payload from bridged.events "
+        "select id, extract(epoch from created)::bigint as created, type, attempts, "
+        "source = 'list' or replay_id is not null as wanted, payload from bridged.events "
         "where connection_id = %s and state in ('pending', 'failed') and due_at <= %s "
         "and abs(hashtext(coalesce(object_id, id))) %% %s = %s order by seq limit %s",
         (connection_id, now, LANES, lane, limit),
@@ -380,6 +380,44 @@ async def open_rereads(conn: Conn, connection_id: str) -> int:
     row = await cursor.fetchone()
     assert row is not None
     return row["number"]
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What of the events is not in the mirror yet: to be applied, dead letters, objects to be read again.
+
+    `missed` of 30 days were found by the list of events and not by a delivery. `watched_at`: when the list was last
+    looked at, `watch_problem` why it cannot be.
+    """
+
+    pending: int
+    failed: int
+    rereads: int
+    last_delivery_at: datetime | None
+    missed: int
+    watched_at: datetime | None
+    watch_problem: str | None
+
+
+async def backlog(conn: Conn, connection_id: str, month_ago: datetime) -> Backlog:
+    """How a connection stands with its events; every part of it is answered from an index."""
+    cursor = await conn.execute(
+        "select (select count(*) from bridged.events where connection_id = %(id)s and state in ('pending', 'failed') "
+        "and state = 'pending') as pending, "
+        "(select count(*) from bridged.events where connection_id = %(id)s and state in ('pending', 'failed') "
+        "and state = 'failed') as failed, "
+        "(select count(*) from bridged.rereads where connection_id = %(id)s) as rereads, "
+        "(select received_at from bridged.deliveries where connection_id = %(id)s order by received_at desc limit 1) "
+        "as last_delivery_at, "
+        "(select coalesce(sum(missed), 0)::int from bridged.gaps "
+        "where connection_id = %(id)s and found_at >= %(since)s) as missed, "
+        "c.checked_at as watched_at, c.problem as watch_problem "
+        "from (select) one left join bridged.event_cursors c on c.connection_id = %(id)s",
+        {"id": connection_id, "since": month_ago},
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return Backlog(**row)
 
 
 async def listen(conn: Conn) -> None:

@@ -220,15 +220,14 @@ create policy inbox on bridged.deliveries for insert to bridged_inbox with check
 
 -- What must be asked across tenants: whose address is this, who has events to apply, who has objects to read again.
 create function bridged.webhook_target(connection uuid)
-  returns table (workspace_id bigint, livemode boolean, account_id text, method text, secrets jsonb)
+  returns table (workspace_id bigint, livemode boolean, account_id text, secrets jsonb)
   language sql stable security definer set search_path = pg_catalog, pg_temp
 as $$
-  select c.workspace_id, c.livemode, c.account_id, coalesce(s.method, 'api'),
+  select c.workspace_id, c.livemode, c.account_id,
     coalesce((select jsonb_agg(jsonb_build_object('id', w.id, 'ciphertext', encode(w.ciphertext, 'base64'),
                                                   'expires_at', extract(epoch from w.expires_at)))
                 from bridged.webhook_secrets w where w.connection_id = c.id), '[]')
-  from bridged.connections c left join bridged.sync_settings s on s.connection_id = c.id
-  where c.id = connection
+  from bridged.connections c where c.id = connection
 $$;
 
 create function bridged.connections_with_events()

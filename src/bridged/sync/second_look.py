@@ -54,8 +54,7 @@ async def accept_refused(database: Database, vault: Vault, connection: Connectio
             found = await store.refused(conn, connection.id, CAUSES, last, _BATCH)
             proven = _proven(found, target, now, look)
             if proven:
-                state = "logged" if target.method == "api" else "pending"
-                look.events += await store.accept(conn, target.workspace_id, connection.id, proven, state, now)
+                look.events += await store.accept(conn, target.workspace_id, connection.id, proven, now)
                 await inbox.notify(conn)
         look.looked += len(found)
         look.accepted += len(proven)

@@ -48,10 +48,14 @@ _log = log.logger("webhooks")
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """What of the events concerns this connection: its kinds, and whether customers are chosen by a filter."""
+    """What of the events concerns this connection: its kinds, and whether customers are chosen by a filter.
+
+    `deliveries`: whether what is delivered drives the mirror; else it is only logged.
+    """
 
     kinds: frozenset[str]
     everyone: bool = True
+    deliveries: bool = True
 
 
 class _Inside(msgspec.Struct):
@@ -186,6 +190,9 @@ async def _apply(conn: Conn, scope: Scope, bounds: Bounds, events: Sequence[Arri
     work = _Work()
     told: dict[str, dict[str, list[_Read]]] = defaultdict(lambda: defaultdict(list))
     for event in events:
+        if not (bounds.deliveries or event.wanted):
+            work.settled.append(Settled(event, "logged", "logged"))
+            continue
         read = _read(event, bounds)
         if read.kind is None or read.ignored:
             work.settled.append(Settled(event, "ignored", read.ignored))

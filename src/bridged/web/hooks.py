@@ -222,7 +222,6 @@ def _delivery(request: _Request, verdict: str, suppressed: int = 0) -> Delivery:
         verdict=verdict,
         size=request.size,
         body=request.body if accepted else request.body[:_KEPT_BYTES],
-        state="logged" if target and target.method == "api" else "pending",
         envelope=request.envelope,
         signed_at=signed.at if signed else None,
         signature=None if accepted or not request.header else request.header[:1024].decode("ascii", "replace"),

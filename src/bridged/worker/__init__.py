@@ -55,7 +55,9 @@ class Worker:
         working = asyncio.create_task(self.jobs.run(slots))
         hearing = asyncio.create_task(inbound.run())
         try:
-            await asyncio.shield(asyncio.gather(working, hearing))
+            ended, _ = await asyncio.wait({working, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            for each in ended:
+                each.result()
         finally:
             self._ending = True
             for halt in (*self._halts, inbound.halt):

@@ -48,7 +48,8 @@ async def bounds(app: root.App, connection: Connection) -> Bounds:
 
 
 def _bounds(settings: SyncSettings) -> Bounds:
-    return Bounds(frozenset(kind.name for kind in settings.active), filter_of(settings).everyone)
+    kinds = frozenset(kind.name for kind in settings.active)
+    return Bounds(kinds, filter_of(settings).everyone, deliveries=settings.method != "api")
 
 
 async def apply_events(app: root.App, connection: Connection) -> Applied:

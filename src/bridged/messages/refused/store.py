@@ -9,7 +9,6 @@ from uuid import UUID
 
 from bridged.core.db import Conn
 from bridged.messages.envelope import Envelope
-from bridged.messages.log.store import State
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NIL = str(UUID(int=0))
@@ -68,9 +67,9 @@ with given as (
   as g (delivery_id, received_at, body, event_id, type, created, object_id, customer_id, api_version)
 ), kept as (
   insert into bridged.events (workspace_id, connection_id, created, id, type, object_id, customer_id, api_version,
-    source, received_at, state, payload)
+    source, received_at, payload)
   select %(workspace_id)s, %(connection_id)s, to_timestamp(created), event_id, type, object_id, customer_id,
-    api_version, 'webhook', received_at, %(state)s, body
+    api_version, 'webhook', received_at, body
   from given order by created, event_id, received_at
   on conflict do nothing returning id
 ), noted as (
@@ -81,9 +80,7 @@ select count(*) as number from kept
 """
 
 
-async def accept(
-    conn: Conn, workspace_id: int, connection_id: str, proven: Sequence[Proven], state: State, now: datetime
-) -> int:
+async def accept(conn: Conn, workspace_id: int, connection_id: str, proven: Sequence[Proven], now: datetime) -> int:
     """Puts the events of refused deliveries into the inbox after all. How many were not there."""
     envelopes = [each.envelope for each in proven]
     cursor = await conn.execute(
@@ -92,7 +89,6 @@ async def accept(
             "workspace_id": workspace_id,
             "connection_id": connection_id,
             "now": now,
-            "state": state,
             "deliveries": [each.delivery.id for each in proven],
             "received": [each.delivery.received_at for each in proven],
             "bodies": [each.delivery.body for each in proven],
