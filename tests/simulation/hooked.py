@@ -99,6 +99,11 @@ class Hooked:
         taken = self.courier.acknowledged(self.endpoint)
         return {each for each in taken if each not in kept and letters.thin_id(each) not in kept}
 
+    def owner(self, statement: str) -> None:
+        """Does something to the database that no process of ours would."""
+        with psycopg.connect(self.stage.url) as conn:
+            conn.execute(statement)
+
     def ask(self, query: str, *values: object) -> list[dict[str, Any]]:
         """Rows as the owner sees them."""
         with psycopg.connect(self.stage.url, row_factory=dict_row) as conn:
