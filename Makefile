@@ -31,7 +31,7 @@ check: install ## lint, format, types, import law, architecture
 	$(BIN)/pytest -q tests/unit/test_house.py tests/unit/test_papers.py
 
 test: install ## everything that must hold (WORKERS=2 processes)
-	$(BIN)/pytest -q -n $(WORKERS) $(ARGS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 browser: install ## the pages in a real browser
 	@ls tests/browser/test_*.py >/dev/null 2>&1 || { echo "There are no browser tests yet." >&2; exit 1; }
@@ -41,9 +41,12 @@ bench: install ## measurements
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }
 	$(BIN)/pytest -q -o python_files='bench_*.py' tests/bench $(ARGS)
 
-soak: install ## long simulations
-	@ls tests/simulation/soak_*.py >/dev/null 2>&1 || { echo "There are no soak tests yet." >&2; exit 1; }
+soak: install ## long simulations (SEEDS=1000: the convergence of webhooks alone, in so many worlds)
+ifdef SEEDS
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal tests/simulation/test_webhooks.py -k at_rest --seeds $$((($(SEEDS) + 3) / 4)) $(ARGS)
+else
 	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
+endif
 
 docs: install ## generate docs/reference/cli.md and api.md from commands and routes
 	$(BIN)/python scripts/reference.py

@@ -25,7 +25,7 @@ VOID_BYTES = 250_000
 def simulated(served: Served) -> Iterator[tuple[Told, int]]:
     """A simulator that serves this, and its process id."""
     script = [sys.executable, str(TESTS / "bench" / "worlds.py"), orjson.dumps(served).decode()]
-    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=_environment()) as process:
+    with subprocess.Popen(script, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment()) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         yield msgspec.json.decode(process.stdout.readline(), type=Told), process.pid
@@ -46,11 +46,12 @@ def naive(told: Told, simulator: int) -> dict[str, Any]:
 
 def _run(script: str, task: Task) -> Any:
     command = [sys.executable, str(TESTS / "bench" / f"{script}.py"), orjson.dumps(task).decode()]
-    done = subprocess.run(command, stdout=subprocess.PIPE, env=_environment(), check=True)
+    done = subprocess.run(command, stdout=subprocess.PIPE, env=environment(), check=True)
     return orjson.loads(done.stdout.splitlines()[-1])
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
+    """Ours without the product's settings; its modules and those of the measurements are found."""
     plain = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGED_")}
     return plain | {"PYTHONPATH": str(TESTS), "BRIDGED_LOG_LEVEL": "warning"}
 

@@ -86,7 +86,8 @@ class Hooked:
             if await self.idle():
                 return
             await asyncio.sleep(0.1)
-        raise AssertionError(f"never at rest: {self.ask('select * from bridged.rereads')}")
+        waiting = self.ask("select id, type, object_id, created from bridged.events where state = 'pending'")
+        raise AssertionError(f"never at rest: {waiting} {self.ask('select * from bridged.rereads')}")
 
     async def idle(self) -> bool:
         left = self.ask("select count(*) as n from bridged.events where state = 'pending'")[0]["n"]

@@ -48,7 +48,7 @@ class _Pulse:
 def listen(
     *,
     connection: ConnectionName = None,
-    every: Annotated[float, Parameter(help="Seconds between looks, each two reads; fewer while it is quiet.")] = 5.0,
+    every: Annotated[float, Parameter(help="Seconds between looks, one read each; fewer while it is quiet.")] = 5.0,
     json: Annotated[bool, Parameter(negative="", help="Print one JSON document a line for each event.")] = False,
 ) -> int:
     """Keep the mirror fresh without a public address: events are fetched as they happen, until Ctrl-C."""

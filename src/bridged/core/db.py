@@ -32,6 +32,8 @@ DOOR_SIZE = 4
 """Connections for what is delivered: as many groups are stored at once."""
 _DOOR_TIMEOUT = 2.0
 """Seconds a delivery waits for a connection: Stripe tries again later, and a long wait looks like a failure to it."""
+_RECONNECT = 5.0
+"""Seconds after which a series of tries to connect ends; whoever needs a connection then begins another."""
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 
 
@@ -100,6 +102,8 @@ def _pool(conninfo: str, size: int, *, timeout: float, door: bool = False) -> As
         max_size=size,
         open=False,
         timeout=timeout,
+        # Left alone, it waits twice as long before each try: after an outage, as long again as that lasted.
+        reconnect_timeout=_RECONNECT,
     )
 
 

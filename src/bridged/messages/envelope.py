@@ -16,8 +16,8 @@ from bridged.core.jsontext import storable
 
 THIN = "v2.core.event"
 _LONGEST_ID = 255
-_LAST_SECOND = 253_402_300_799
-"""The end of the year 9999: later moments are no dates to PostgreSQL's clients."""
+_LAST_SECOND = 253_402_300_799 - 86_400
+"""The end of the year 9999, in any zone: later moments are no dates to PostgreSQL's clients."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,7 @@ class _Event(msgspec.Struct):
     created: int | str
     livemode: bool | None = None
     account: str | None = None
+    context: Any = None
     api_version: str | None = None
     data: _Data | None = None
     related_object: _Related | None = None
@@ -102,9 +103,16 @@ def read_envelope(body: bytes) -> Envelope | Unreadable:
     inner = (event.data and event.data.object) or _Object()
     object_id = _word(event.related_object.id) if thin and event.related_object else _word(inner.id)
     customer = object_id if inner.object == "customer" else _word(inner.customer)
+    account = _context(event.context) if thin and event.account is None else event.account
     return Envelope(
-        event.id, event.type, created, thin, event.livemode, event.account, event.api_version, object_id, customer
+        event.id, event.type, created, thin, event.livemode, account, event.api_version, object_id, customer
     )
+
+
+def _context(value: object) -> str | None:
+    """The account a thin event is of, where it says so: `acct_…`, or a path that ends in it."""
+    last = value.rpartition("/")[2] if isinstance(value, str) else ""
+    return last if last.startswith("acct_") else None
 
 
 def _is_object(body: bytes) -> bool:

@@ -30,22 +30,44 @@ def same(one: State, other: State) -> bool:
 
 
 def last_of(states: Sequence[State], final: Collection[str] = ()) -> int | None:
-    """The index of the state that came after all the others; None if the evidence does not single one out.
+    """The index of the state that came after all the others; None if the evidence does not single out one.
 
-    `states` must be pairwise different. `final`: statuses of the kind that are never left again.
+    One state may be told several times: all that is told of it counts. `final`: statuses of the kind that are never
+    left again.
     """
-    count = range(len(states))
-    after = {(a, b) for a in count for b in count if a != b and _before(states[a], states[b], final)}
-    # Evidence both ways is none; what remains is followed from state to state.
-    after = {(a, b) for a, b in after if (b, a) not in after}
+    told = _together(states)
+    count = range(len(told))
+    hints = {(a, b) for a in count for b in count if a != b and _before(told[a], told[b], final)}
+    # Hints both ways are no evidence; what remains is followed from state to state.
+    after = {(a, b) for a, b in hints if (b, a) not in hints}
     for middle in count:
         after |= {(a, b) for a in count for b in count if (a, middle) in after and (middle, b) in after}
     if any((a, a) in after for a in count):
         return None
-    return next((b for b in count if all(a == b or (a, b) in after for a in count)), None)
+    # And nothing may hint that the last was followed: of a chain that returned, any link may be the end.
+    ends = (b for b in count if all(a == b or ((a, b) in after and (b, a) not in hints) for a in count))
+    found = next(ends, None)
+    return None if found is None else max(n for n, each in enumerate(states) if same(each, told[found][0]))
 
 
-def _before(one: State, other: State, final: Collection[str]) -> bool:
+def _together(states: Sequence[State]) -> list[list[State]]:
+    """What is told of each state that is told of."""
+    told: list[list[State]] = []
+    for each in states:
+        known = next((group for group in told if same(group[0], each)), None)
+        if known is None:
+            told.append([each])
+        else:
+            known.append(each)
+    return told
+
+
+def _before(ones: Sequence[State], others: Sequence[State], final: Collection[str]) -> bool:
+    return any(_hint(one, other, final) for one in ones for other in others)
+
+
+def _hint(one: State, other: State, final: Collection[str]) -> bool:
+    """Whether it looks as if the one had been before the other."""
     if one.gone or other.gone:
         # An id may be used again: of a creation and a deletion in one second either may have been first.
         return other.gone and not one.gone and not one.first
@@ -53,15 +75,11 @@ def _before(one: State, other: State, final: Collection[str]) -> bool:
         return one.first
     if _final(one, final) != _final(other, final):
         return _final(other, final)
-    return _replaced(other, one) and not _replaced(one, other)
+    return bool(other.previous) and held(other.previous or {}, one.data)
 
 
 def _final(state: State, final: Collection[str]) -> bool:
     return state.data.get("status") in final
-
-
-def _replaced(later: State, earlier: State) -> bool:
-    return bool(later.previous) and held(later.previous or {}, earlier.data)
 
 
 def held(previous: Mapping[str, Any], data: Mapping[str, Any]) -> bool:

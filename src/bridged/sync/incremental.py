@@ -224,20 +224,20 @@ async def untold_kinds(desk: Desk, kinds: Mapping[str, Kind], since: datetime) -
     Then the events list is not what it should be (an account whose events are switched off, a server that has none)
     and the kinds must be listed. Raises StripeError.
     """
-    untold: set[str] = set()
+    absent: dict[str, list[str]] = {}
     for kind in (kinds[name] for name in _WITNESSES if name in kinds):
         query: dict[str, Any] = {**kind.lists[0], "limit": 100, "created": {"gte": math.floor(since.timestamp())}}
         page = await desk.client.page(kind.path, query)
         async with desk.reading() as conn:
-            absent = await mirror.absent(conn, kind, desk.scope, page.head.ids)
-        # What was created after the events were read is told of next time.
-        if absent and await _older_than_events(desk, kind, absent):
-            untold.add(kind.name)
+            absent[kind.name] = await mirror.absent(conn, kind, desk.scope, page.head.ids)
+    # What was created after the events were read is told of next time.
+    untold = any(absent.values()) and await _older_than_events(desk, absent)
     return frozenset(kinds) if untold else frozenset()
 
 
-async def _older_than_events(desk: Desk, kind: Kind, absent: Sequence[str]) -> bool:
-    """Whether events that are read now still do not tell of these objects."""
+async def _older_than_events(desk: Desk, absent: Mapping[str, Sequence[str]]) -> bool:
+    """Whether events that are read now still do not tell of all these objects."""
     await asyncio.sleep(_EVENT_LAG)
-    news = told(await read_events(desk.client, math.floor(desk.client.instant().as_of) - OVERLAP), {kind.name})
-    return not set(absent) <= news.ids(kind.name)
+    events = await read_events(desk.client, math.floor(desk.client.instant().as_of) - OVERLAP)
+    news = told(events, absent.keys())
+    return any(not set(ids) <= news.ids(kind) for kind, ids in absent.items())

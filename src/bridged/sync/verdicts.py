@@ -102,27 +102,17 @@ def _judge_second(kind: Kind, course: _Course, second: int, group: Sequence[Told
     if doubtful:
         return _doubted(course, second, group, doubtful[-1].doubt, None)
     later = known is None or second >= known.held.known_until
-    states = _distinct(group)
-    rival = State(known.data, gone=known.deleted) if known is not None and not later else None
-    if rival is not None and not any(same(rival, each.state) for each in states if each.state):
-        states = [Told(-1, second, rival), *states]
-    last = 0 if len(states) == 1 else last_of([each.state for each in states if each.state], kind.final)
-    tie = "ordered" if len(states) > 1 else None
+    rival = _state(known) if known is not None and not later else None
+    candidates = group if rival is None else [Told(-1, second, rival), *group]
+    states = [each.state for each in candidates if each.state]
+    last = last_of(states, kind.final)
+    tie = None if all(same(states[0], each) for each in states) else "ordered"
     if last is None or (rival is not None and known is not None and known.dirty):
         return _doubted(course, second, group, "tie", "reread")
-    winner = states[last]
+    winner = candidates[last]
     if winner.number < 0 or (rival is not None and winner.state is not None and same(rival, winner.state)):
         return _stands(course, second, group, winner, tie)
     return _moves(course, second, group, winner, tie)
-
-
-def _distinct(group: Sequence[Told]) -> list[Told]:
-    """Of events that tell the same state, the last."""
-    found: list[Told] = []
-    for each in reversed(group):
-        if each.state and not any(same(each.state, other.state) for other in found if other.state):
-            found.append(each)
-    return found[::-1]
 
 
 def _stands(course: _Course, second: int, group: Sequence[Told], winner: Told, tie: str | None) -> _Course:
@@ -143,9 +133,12 @@ def _moves(course: _Course, second: int, group: Sequence[Told], winner: Told, ti
     """The winner is the state from now on; what was in doubt before is settled by it."""
     known, state = course.known, winner.state
     assert state is not None
-    # A state that follows the row's cannot have held before the row's ended.
-    held = Held(max(second, known.held.known_until) if known else second, second + 1)
-    held = Held(held.as_of, max(held.as_of, held.known_until))
+    # Another of this second may have followed: the interval does not begin where the row's ends.
+    held = (
+        Held(max(second, known.held.as_of), max(second + 1, known.held.known_until))
+        if known
+        else Held(second, second + 1)
+    )
     data = known.data if state.gone and known else state.data
     moved = known is None or known.deleted != state.gone or known.data != data
     words: list[Outcome] = []

@@ -21,12 +21,11 @@ from bridged.messages import store as inbox
 from bridged.messages.envelope import Envelope, read_envelope
 from bridged.messages.store import Listed
 from bridged.mirror.kinds import kind_of_event
+from bridged.stripe.client import Page
 from bridged.sync import store
 from bridged.sync.desk import Desk
 
 EVERY = timedelta(minutes=15)
-_REACH = timedelta(days=29)
-"""Stripe keeps events for 30 days."""
 _OVERLAP = 120
 """Seconds read again each time: the list may show an event a little after it happened."""
 _GRACE = 90
@@ -69,20 +68,17 @@ async def watch(desk: Desk, *, deliveries: bool) -> Watched:
     noted, and nothing is found.
     """
     scope = desk.scope
-    # The first answer teaches the client Stripe's clock.
-    await _permitted(desk)
-    began = desk.client.instant().as_of
     async with desk.reading() as conn:
         since = await inbox.watched_until(conn, scope.connection_id) or await _first(conn, desk)
-    horizon = began - _REACH.total_seconds()
-    start = math.floor(max(horizon, since.timestamp() if since else began) - _OVERLAP)
+    start = math.floor((since.timestamp() if since else desk.client.instant().as_of) - _OVERLAP)
     found = Watched()
     cursor: str | None = None
+    began: float | None = None
     while True:
         desk.halt.check()
-        # No cursor's own second is the edge: below what is wanted there is a second more.
-        query: dict[str, Any] = {"limit": 100, "created": {"gte": start - 1}, "starting_after": cursor}
-        page = await desk.client.page("/v1/events", query)
+        page = await _page(desk, start, cursor)
+        # By Stripe's clock, which the first answer tells; ours may be days off.
+        began = page.answer.sent if began is None else began
         await _keep(desk, page.answer.body, found, began - _GRACE if deliveries else -math.inf)
         cursor = page.head.cursor
         if cursor is None:
@@ -109,9 +105,11 @@ async def _first(conn: Conn, desk: Desk) -> datetime | None:
     return min((each.complete_as_of for each in claims if each.complete_as_of is not None), default=None)
 
 
-async def _permitted(desk: Desk) -> None:
+async def _page(desk: Desk, start: int, cursor: str | None) -> Page:
     try:
-        await desk.client.page("/v1/events", {"limit": 1})
+        # No cursor's own second is the edge: below what is wanted there is a second more.
+        query: dict[str, Any] = {"limit": 100, "created": {"gte": start - 1}, "starting_after": cursor}
+        return await desk.client.page("/v1/events", query)
     except PermissionMissing as error:
         scope = desk.scope
         async with desk.writing(None) as conn:

@@ -221,21 +221,63 @@ async def _apply_kind(
     rows = await snapshots.standing(conn, kind, scope, list(told))
     outside = await _outside(conn, scope, kind, told, rows, bounds)
     verdicts: dict[str, Verdict] = {}
+    beside = await _beside(conn, scope, told, rows, bounds)
     for object_id, reads in told.items():
         if object_id in outside or (kind.reach is Reach.CUSTOMER and object_id not in rows):
             word = "outside_filter" if object_id in outside else "read_on_demand"
             work.settled += [Settled(each.event, "ignored", word) for each in reads]
             continue
-        given = [Told(place, each.event.created, each.state, each.doubt) for place, each in enumerate(reads)]
+        every = reads + beside.get(object_id, [])
+        given = [Told(place, each.event.created, each.state, each.doubt) for place, each in enumerate(every)]
         verdicts[object_id] = judge(kind, _known(rows.get(object_id)), given)
-    lost = await _write(conn, scope, kind, told, verdicts, now)
+    every = {object_id: reads + beside.get(object_id, []) for object_id, reads in told.items()}
+    lost = await _write(conn, scope, kind, every, verdicts, list(rows), now)
     for object_id, verdict in verdicts.items():
         if object_id not in lost:
-            _account(kind, object_id, told[object_id], verdict, work)
+            _account(kind, object_id, every[object_id], len(told[object_id]), verdict, work)
+
+
+async def _beside(
+    conn: Conn, scope: Scope, told: dict[str, list[_Read]], rows: dict[str, Standing], bounds: Bounds
+) -> dict[str, list[_Read]]:
+    """Events of the seconds that the row's own knowledge falls into, besides those of this batch.
+
+    Without them a row that one of them made would be a state without a past, and an event of before it that changed the
+    same back and forth would seem to follow it.
+    """
+    places = {
+        (object_id, each.event.created)
+        for object_id, reads in told.items()
+        for each in reads
+        if object_id in rows and _overlaps(rows[object_id], each.event.created)
+    }
+    if not places:
+        return {}
+    batch = [each.event.id for reads in told.values() for each in reads]
+    found: dict[str, list[_Read]] = defaultdict(list)
+    for object_id, event in await inbox.siblings(conn, scope.connection_id, sorted(places), batch):
+        try:
+            read = _read(event, bounds)
+        except (msgspec.DecodeError, ValueError, RecursionError):
+            # A dead letter must not take its neighbours along: what it tells is not known, and that is a doubt.
+            read = _Read(event, doubt="unreadable")
+        if not read.ignored:
+            found[object_id].append(read)
+    return found
+
+
+def _overlaps(row: Standing, second: int) -> bool:
+    return row.held.as_of < second + 1 and second < row.held.known_until
 
 
 async def _write(
-    conn: Conn, scope: Scope, kind: Kind, told: dict[str, list[_Read]], verdicts: dict[str, Verdict], now: datetime
+    conn: Conn,
+    scope: Scope,
+    kind: Kind,
+    told: dict[str, list[_Read]],
+    verdicts: dict[str, Verdict],
+    locked: Sequence[str],
+    now: datetime,
 ) -> set[str]:
     """Carries verdicts out. Returns objects of which a row appeared meanwhile: their events stay for the next batch."""
     states = [
@@ -245,10 +287,11 @@ async def _write(
     ]
     lost: set[str] = set()
     if states:
-        lost = {each.id for each in states} - await snapshots.write(conn, kind, scope, states, now)
+        lost = {each.id for each in states} - await snapshots.write(conn, kind, scope, states, locked, now)
     for object_id, verdict in sorted(verdicts.items()):
         if verdict.bury and verdict.held is not None:
-            await mirror.bury(conn, kind, scope, object_id, verdict.held, now)
+            seen = await mirror.version(conn, kind, scope, object_id)
+            await mirror.bury(conn, kind, scope, object_id, verdict.held, now, seen=seen)
     widened = [(object_id, verdict.widen) for object_id, verdict in verdicts.items() if verdict.widen is not None]
     if widened:
         await snapshots.widen(conn, kind, scope, sorted(widened, key=lambda each: each[0]))
@@ -258,16 +301,17 @@ async def _write(
     return lost
 
 
-def _account(kind: Kind, object_id: str, reads: Sequence[_Read], verdict: Verdict, work: _Work) -> None:
-    """What became of each event, what it changed, and what is left in doubt."""
+def _account(kind: Kind, object_id: str, reads: Sequence[_Read], own: int, verdict: Verdict, work: _Work) -> None:
+    """What became of each event, what it changed, and what is left in doubt. The first `own` are of this batch."""
     for outcome in verdict.outcomes:
         event = reads[outcome.number].event
-        work.settled.append(Settled(event, "applied", outcome.word, outcome.tie))
+        if outcome.number < own:
+            work.settled.append(Settled(event, "applied", outcome.word, outcome.tie))
         if outcome.word in {"added", "changed", "deleted"}:
             fields = differences(outcome.before, outcome.after)
             work.changes.append(Change(kind.name, object_id, outcome.word, "event", event.id, fields))
     if verdict.doubt:
-        work.doubts.append(Doubt(kind.name, object_id, verdict.doubt, reads[-1].event.id))
+        work.doubts.append(Doubt(kind.name, object_id, verdict.doubt, reads[own - 1].event.id))
 
 
 def _known(row: Standing | None) -> Known | None:
@@ -299,17 +343,18 @@ def _read(event: Arrived, bounds: Bounds) -> _Read:
         first=event.type.endswith(".created"),
         gone=event.type in kind.gone or snapshot.get("deleted") is True,
     )
-    doubt = _doubt(body, snapshot, state)
+    doubt = _doubt(body, text, snapshot, state)
     return _within(_Read(event, kind, object_id, None if doubt else state, doubt, text, snapshot), bounds)
 
 
-def _doubt(body: _Body, snapshot: Json, state: State) -> str:
+def _doubt(body: _Body, text: bytes, snapshot: Json, state: State) -> str:
     """Why a snapshot cannot be taken for the object's state; empty if it can."""
     if state.gone:
         return ""
     if body.api_version != PIN:
         return "other_version"
-    return "list_cut_off" if next(cut_lists(snapshot), None) is not None else ""
+    # Few objects have lists, and searching the text of one costs less than looking through it.
+    return "list_cut_off" if b"has_more" in text and next(cut_lists(snapshot), None) is not None else ""
 
 
 def _thin(event: Arrived, body: _Body, bounds: Bounds) -> _Read:

@@ -194,6 +194,10 @@ class Inbound:
         await reread(app, connection, halt=self.halt)
 
     async def _watch_one(self, app: root.App, connection: Connection) -> None:
+        now = clock.now()
+        if await root.scheduled_from(app, connection, now) > now:
+            await asyncio.sleep(_REST * 30)
+            return
         with contextlib.suppress(PermissionMissing):  # noted where `status` shows it
             await look_at_list(app, connection, halt=self.halt)
 

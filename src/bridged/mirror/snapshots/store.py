@@ -61,8 +61,10 @@ class Snapshot:
     held: Held
 
 
-async def write(conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], now: datetime) -> set[str]:
-    """Stores states that were judged to be news. Returns the ids stored.
+async def write(
+    conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], locked: Sequence[str], now: datetime
+) -> set[str]:
+    """Stores states that were judged to be news against rows that are `locked` since. Returns the ids stored.
 
     Only a row that came into being since it was looked for can hold against it, with an interval that is not earlier.
     """
@@ -78,9 +80,10 @@ async def write(conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot]
             "%s, e -> 'o' from jsonb_array_elements(%s::jsonb) e order by e #>> '{{o,id}}' "
             "on conflict (connection_id, id) do update set data = excluded.data, deleted = false, dirty = false, "
             "as_of = excluded.as_of, known_until = greatest(m.known_until, excluded.known_until), "
-            "changed_at = excluded.changed_at where excluded.as_of >= m.known_until returning id",
+            "changed_at = excluded.changed_at where excluded.as_of >= m.known_until "
+            "or m.id = any(%s) returning id",
         ),
-        (scope.workspace_id, scope.connection_id, now, (b"[" + page + b"]").decode()),
+        (scope.workspace_id, scope.connection_id, now, (b"[" + page + b"]").decode(), list(locked)),
     )
     return {row["id"] for row in await cursor.fetchall()}
 
@@ -97,8 +100,8 @@ async def widen(conn: Conn, kind: Kind, scope: Scope, held: Sequence[tuple[str, 
         ),
         (
             [object_id for object_id, _ in held],
-            [each.as_of for _, each in held],
-            [each.known_until for _, each in held],
+            [float(each.as_of) for _, each in held],
+            [float(each.known_until) for _, each in held],
             scope.connection_id,
         ),
     )
@@ -112,5 +115,5 @@ async def doubt(conn: Conn, kind: Kind, scope: Scope, until: Sequence[tuple[str,
             "update {table} m set dirty = true, known_until = greatest(m.known_until, to_timestamp(g.until)) "
             "from unnest(%s::text[], %s::float8[]) as g (id, until) where m.connection_id = %s and m.id = g.id",
         ),
-        ([object_id for object_id, _ in until], [each for _, each in until], scope.connection_id),
+        ([object_id for object_id, _ in until], [float(each) for _, each in until], scope.connection_id),
     )
