@@ -41,9 +41,10 @@ bench: install ## measurements
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }
 	$(BIN)/pytest -q -o python_files='bench_*.py' tests/bench $(ARGS)
 
-soak: install ## long simulations (SEEDS=1000: the convergence of webhooks alone, in so many worlds)
+soak: install ## long simulations (SEEDS=1000: webhooks alone: killed at every step, and converging in so many worlds)
 ifdef SEEDS
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal tests/simulation/test_webhooks.py -k at_rest --seeds $$((($(SEEDS) + 3) / 4)) $(ARGS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -o python_files='test_webhooks.py soak_webhook_kill.py' tests/simulation \
+	  -k 'at_rest or two_steps' --seeds $$((($(SEEDS) + 3) / 4)) $(ARGS)
 else
 	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
 endif
