@@ -157,8 +157,8 @@ async def with_events(conn: Conn) -> list[tuple[int, str]]:
     return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
 
 
-LANES = 2
-"""Batches of one connection that may be applied at once; an object's events are all in one lane."""
+LANES = 4
+"""Batches of one connection that may be applied at once, which keeps both sides busy; an object's events are in one lane."""
 
 
 async def alone(conn: Conn, connection_id: str, lane: int) -> bool:
