@@ -158,7 +158,7 @@ async def with_events(conn: Conn) -> list[tuple[int, str]]:
 
 
 LANES = 4
-"""Batches of one connection that may be applied at once, which keeps both sides busy; an object's events are in one lane."""
+"""Batches of one connection applied at once, so that both sides are kept busy; an object's events are in one lane."""
 
 
 async def alone(conn: Conn, connection_id: str, lane: int) -> bool:
