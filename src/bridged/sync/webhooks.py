@@ -148,6 +148,7 @@ async def apply_batch(
             async with conn.transaction():
                 work = await _apply(conn, scope, bounds, events, now)
         except Exception as error:
+            # Whatever one event met, those behind it are applied.
             if conn.broken:
                 raise  # it says nothing about the events
             _log.warning("batch_failed", connection=scope.connection_id, events=len(events), kind=type(error).__name__)
@@ -171,6 +172,7 @@ async def _one_by_one(conn: Conn, scope: Scope, bounds: Bounds, events: Sequence
             async with conn.transaction():
                 work = await _apply(conn, scope, bounds, [event], now)
         except Exception as error:
+            # A dead letter: visible, tried again, in nobody's way.
             if conn.broken:
                 raise
             work = _Work([_dead(event, error, now)])
