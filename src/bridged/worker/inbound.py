@@ -19,7 +19,7 @@ from bridged import app as root
 from bridged.accounts import Connection
 from bridged.core import clock, log
 from bridged.core.db import Conn
-from bridged.core.errors import BridgedError, LeaseHeld, PermissionMissing
+from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
 from bridged.messages import store as inbox
 from bridged.sync import rereads, schedule, watch, webhooks
 from bridged.sync.control import steering
@@ -37,6 +37,7 @@ _AT_ONCE = 4
 _ROUNDS = 10
 """Times a busy connection's inbox is emptied before others get their turn."""
 _REST = 1.0
+_REST_REFUSED = 300.0
 _TEND_EVERY = 3600.0
 _log = log.logger("inbound")
 
@@ -90,6 +91,7 @@ class Inbound:
     halt: Halt = field(default_factory=Halt)
     _busy: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     _turn: dict[str, str] = field(default_factory=dict[str, str])
+    _resting: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
     async def run(self) -> None:
@@ -158,10 +160,11 @@ class Inbound:
         """Begins the work of each connection that has some and is not at it already."""
         async with self.app.database.transaction() as conn:
             found = await find(conn)
-        last = self._turn.get(name, "")
+        last, now = self._turn.get(name, ""), clock.monotonic()
+        self._resting = {key: until for key, until in self._resting.items() if until > now}
         for workspace_id, connection_id in sorted(found, key=lambda each: (each[1] <= last, each[1])):
             key = (name, connection_id)
-            if key in self._busy or sum(each == name for each, _ in self._busy) >= _AT_ONCE:
+            if key in self._busy or key in self._resting or sum(each == name for each, _ in self._busy) >= _AT_ONCE:
                 continue
             self._busy.add(key)
             self._turn[name] = connection_id
@@ -179,24 +182,30 @@ class Inbound:
             if connection is not None:
                 await do(app, connection)
         except LeaseHeld:
-            await asyncio.sleep(_REST)  # whoever has the lease does this beside its own work
+            self._rest(key, _REST)  # whoever has the lease does this beside its own work
         except BridgedError as error:
             _log.warning("inbound_failed", work=name, connection=connection_id, code=error.code, message=error.message)
-            await asyncio.sleep(_REST * 5)
+            # A key that Stripe refuses is not mended by asking on.
+            self._rest(key, _REST_REFUSED if isinstance(error, KeyInvalid) else _REST * 5)
         finally:
             self._busy.discard(key)
+
+    def _rest(self, key: tuple[str, str], seconds: float) -> None:
+        """Leaves a connection alone for a while, without keeping others from its place."""
+        self._resting[key] = clock.monotonic() + seconds
 
     async def _reread_one(self, app: root.App, connection: Connection) -> None:
         now = clock.now()
         if await root.scheduled_from(app, connection, now) > now:
-            await asyncio.sleep(_REST * 30)  # the allowance is nearly used up: what is in doubt waits, and says so
+            # The allowance is nearly used up: what is in doubt waits, and `status` says so.
+            self._rest(("reread", connection.id), _REST * 30)
             return
         await reread(app, connection, halt=self.halt)
 
     async def _watch_one(self, app: root.App, connection: Connection) -> None:
         now = clock.now()
         if await root.scheduled_from(app, connection, now) > now:
-            await asyncio.sleep(_REST * 30)
+            self._rest(("watch", connection.id), _REST * 30)
             return
         with contextlib.suppress(PermissionMissing):  # noted where `status` shows it
             await look_at_list(app, connection, halt=self.halt)
