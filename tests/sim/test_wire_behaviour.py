@@ -9,6 +9,7 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.error import HTTPError
 
@@ -80,6 +81,24 @@ async def test_one_idempotency_key_at_a_time() -> None:
     assert len(made) == 1
     assert answers.count((200, False)) == 1
     assert {status for status, _ in answers} <= {200, 409}
+
+
+async def test_a_leap_of_the_clock_does_not_date_what_was_read_before_it() -> None:
+    """Else a list from before three days of billing would claim to be from after them."""
+    async with server.running(tiny(), latency=0.4) as sim, aiohttp.ClientSession() as session:
+        headers = {"Authorization": f"Bearer {sim.key()}"}
+
+        async def dated() -> float:
+            async with session.get(f"{sim.url}/v1/customers", headers=headers) as answer:
+                return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+
+        before = sim.world.clock.now
+        asked = [asyncio.create_task(dated()) for _ in range(20)]
+        await asyncio.sleep(0.2)
+        sim.world.clock.now = before + 86_400
+        dates = await asyncio.gather(*asked)
+        assert await dated() >= before + 86_400
+    assert 0 < sum(date < before + 10 for date in dates) < len(dates)
 
 
 def test_webhook_endpoints(sim: Simulator) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 import threading
 import time
@@ -82,6 +83,15 @@ class Reply:
     operation: str = ""
     account: str = ""
     key: str = ""
+    worked: tuple[int, float] | None = None
+    """The world's time and ours (monotonic) when the work was done."""
+
+    def date(self, now: int) -> int:
+        """The second of `Date`: as late as `now`, but a leap of the world's clock does not date work done before it."""
+        if self.worked is None:
+            return now
+        then, since = self.worked
+        return min(now, then + math.ceil(time.monotonic() - since))
 
 
 @dataclass(frozen=True)
@@ -228,6 +238,7 @@ class Simulator:
             permit(identity.key, identity.account, route.permissions)
             call = self._call(identity, ask, args, reply.headers["Stripe-Version"])
             replay = self._execute(route, call, ask)
+            reply.worked = self.world.clock.now, time.monotonic()
             await _pause(latency - before)
         reply.status, reply.body = replay.status, replay.body
         if ask.token:
@@ -296,7 +307,7 @@ class Simulator:
         if "Unassigned" in headers:
             del headers["Unassigned"], headers["Request-Id"]
         if self.options.clock != "real":
-            headers["Date"] = formatdate(self.world.clock.now, usegmt=True)
+            headers["Date"] = formatdate(reply.date(self.world.clock.now), usegmt=True)
         return headers
 
     def _record(
