@@ -18,6 +18,8 @@ TABLES = (
     "select oid, oid::regclass::text as name from pg_class where relkind in ('r', 'p') and not relispartition "
     "and relnamespace in ({})"
 )
+ADD_ONLY = {"bridged.audit"}
+"""Tables whose rows stay as they were written."""
 PARTITIONS = "select oid::regclass::text as name, relrowsecurity from pg_class where relispartition and relkind = 'r'"
 INBOX = {"bridged.events", "bridged.deliveries"}
 """Tables into which the role at the open door may put rows of any tenant."""
@@ -77,6 +79,10 @@ def _fill(conn: psycopg.Connection[dict[str, Any]]) -> None:
             sql.SQL(", ").join([sql.Placeholder()] * len(row)),
         )
         conn.execute(statement, list(row.values()))
+
+
+def writable(conn: psycopg.Connection[dict[str, Any]]) -> list[str]:
+    return [each for each in tenant_tables(conn) if each not in ADD_ONLY]
 
 
 def test_every_table_is_a_tenants_or_known_not_to_be(admin: psycopg.Connection[dict[str, Any]]) -> None:
@@ -173,6 +179,7 @@ async def test_outside_its_workspace_a_row_is_not_there(
     for table in map(sql.SQL, tenant_tables(admin)):
         assert admin.execute(sql.SQL("select from {}").format(table)).rowcount == 1
         assert (await app.execute(sql.SQL("select * from {}").format(table))).rowcount == 0
+    for table in map(sql.SQL, writable(admin)):
         update = sql.SQL("update {} set workspace_id = {}").format(table, STRANGER)
         assert (await app.execute(update)).rowcount == 0
         assert (await app.execute(sql.SQL("delete from {}").format(table))).rowcount == 0
@@ -215,11 +222,21 @@ async def test_within_its_workspace_a_row_can_be_read_and_written_but_not_given_
     await enter(app, WORKSPACE)
     for table in map(sql.SQL, tenant_tables(admin)):
         assert (await app.execute(sql.SQL("select * from {}").format(table))).rowcount == 1
+    for table in map(sql.SQL, writable(admin)):
         with pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"):
             async with app.transaction():
                 await app.execute(sql.SQL("update {} set workspace_id = {}").format(table, STRANGER))
         async with app.transaction(force_rollback=True):
             assert (await app.execute(sql.SQL("delete from {}").format(table))).rowcount == 1
+
+
+async def test_what_was_done_can_only_be_added_and_read(app: psycopg.AsyncConnection[Any]) -> None:
+    await enter(app, WORKSPACE)
+    for forbidden in ("update bridged.audit set actor_name = 'x'", "delete from bridged.audit"):
+        with pytest.raises(psycopg.errors.InsufficientPrivilege):
+            async with app.transaction():
+                await app.execute(sql.SQL(forbidden))
+    assert (await app.execute("select from bridged.audit")).rowcount == 1
 
 
 async def test_the_workspace_ends_with_its_transaction(app: psycopg.AsyncConnection[Any]) -> None:

@@ -30,7 +30,7 @@ async def test_the_text_is_stored_nowhere(conn: Conn) -> None:
     assert row["hash"] == hashlib.sha256(text.reveal().encode()).digest()
     assert text.reveal() not in row["whole"]
     assert text.reveal() not in repr(token)
-    assert await accounts.bearer(conn, text) == Bearer(WORKSPACE, token.id, ("read", "sync"))
+    assert await accounts.bearer(conn, text) == Bearer(WORKSPACE, token.id, ("read", "sync"), "shop")
 
 
 async def test_a_token_ends(conn: Conn) -> None:
@@ -73,7 +73,7 @@ async def test_a_token_is_found_in_no_workspace_and_used_in_its_own(database: Da
         token, text = await accounts.create_token(conn, other, "theirs", ["read"], now=now, lasts=None)
     async with database.transaction() as conn:
         found = await accounts.bearer(conn, text)
-        assert found == Bearer(other, token.id, ("read",))
+        assert found == Bearer(other, token.id, ("read",), "theirs")
         assert await (await conn.execute("select from bridged.api_tokens")).fetchall() == []
     async with database.transaction(WORKSPACE) as conn:
         assert await accounts.tokens(conn, WORKSPACE) == []

@@ -27,7 +27,7 @@ def create(
     *,
     name: Annotated[str, Parameter(help="What the token is for.")],
     scope: Annotated[
-        tuple[Literal["read", "sync", "admin"], ...],
+        tuple[Literal["read", "sync", "write", "admin"], ...],
         Parameter(help="What it may do; each includes those before it.", negative=""),
     ] = ("read",),
     expires: Annotated[str | None, Parameter(help="When it ends: 12h, 90d, 8w. Without: when it is revoked.")] = None,

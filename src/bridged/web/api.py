@@ -20,8 +20,8 @@ from bridged.web.documents import Failure
 _ABOUT = f"""Reads the mirror of a Stripe account in Stripe's own shapes, and starts syncs.
 
 Every request needs `Authorization: Bearer brg_…` (`bridged tokens create`); `x-scope` says which scope a route needs:
-`read`, `sync` or `admin`, each including those before it. A token may ask {PER_SECOND:g} times a second. What belongs
-to somebody else is not found. Every response has `X-Request-Id`; every failure has the same shape."""
+`read`, `sync`, `write` or `admin`, each including those before it. A token may ask {PER_SECOND:g} times a second. What
+belongs to somebody else is not found. Every response has `X-Request-Id`; every failure has the same shape."""
 FAILURES: dict[int | str, dict[str, Any]] = {
     status: {"model": Failure, "description": description}
     for status, description in {

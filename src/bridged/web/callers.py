@@ -17,9 +17,11 @@ from starlette.responses import Response
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Bearer
+from bridged.accounts.audit import Actor
 from bridged.core import clock
 from bridged.core.errors import ScopeMissing, TokenRefused, TooManyRequests
 from bridged.core.types import Secret
+from bridged.web.edge import request_id
 
 PER_SECOND = 50.0
 """Requests a token may make, in each web process; as many may come at once."""
@@ -122,3 +124,13 @@ def _app(request: Request) -> root.App:
 
 CallersApp = Annotated[root.App, Depends(_app)]
 """The open installation in the workspace of whoever calls."""
+
+
+def _actor(request: Request) -> Actor:
+    bearer: Bearer = request.state.bearer
+    address = request.client.host if request.client else None
+    return Actor("token", bearer.name, bearer.token_id, address, request_id(request.scope))
+
+
+CallingActor = Annotated[Actor, Depends(_actor)]
+"""Whoever calls, as the audit log names them."""

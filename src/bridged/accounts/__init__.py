@@ -18,8 +18,11 @@ from bridged.core.types import Secret
 from bridged.core.vault import Vault
 
 API_KEY = "api_key"
-SCOPES = ("read", "sync", "admin")
-"""What a token may do, each including those before it: read; start and stop syncs; change settings."""
+SCOPES = ("read", "sync", "write", "admin")
+"""What a token may do, each including those before it.
+
+Read; start and stop syncs; change objects at Stripe, where connection and workspace allow that; change settings.
+"""
 _TOKEN = re.compile(r"brg_[A-Za-z0-9_-]{43}")
 _SEEN_EVERY = timedelta(minutes=1)
 _CONNECTING = 0x636F6E6E
@@ -104,6 +107,7 @@ class Bearer:
     workspace_id: int
     token_id: str
     scopes: tuple[str, ...]
+    name: str = ""
 
     def may(self, scope: str) -> bool:
         """Whether the token has this scope or one that includes it."""
@@ -346,10 +350,10 @@ async def bearer(conn: Conn, token: Secret) -> Bearer | None:
     if not _TOKEN.fullmatch(token.reveal()):
         return None
     cursor = await conn.execute(
-        "select workspace_id, id::text, scopes from bridged.token_of(%s)", (_digest(token.reveal()),)
+        "select workspace_id, id::text, scopes, name from bridged.token_of(%s)", (_digest(token.reveal()),)
     )
     row = await cursor.fetchone()
-    return Bearer(row["workspace_id"], row["id"], tuple(row["scopes"])) if row else None
+    return Bearer(row["workspace_id"], row["id"], tuple(row["scopes"]), row["name"]) if row else None
 
 
 async def token_used(conn: Conn, bearer: Bearer, now: datetime) -> None:
