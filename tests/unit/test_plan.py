@@ -26,6 +26,7 @@ from unit.list_model import (
     skew,
     ten_minutes,
     uniform,
+    walk,
 )
 
 UPPER = 3_000
@@ -360,6 +361,22 @@ def test_how_deep_the_account_goes_is_found_out_long_before_the_end():
         plan.settle(request, models[request.list_id].ask(request)[0])
     believed = sum(plan.progress(name).left for name in names)
     assert believed + 120 == pytest.approx(sum(model.fewest for model in models.values()), rel=0.15)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_burst_found_in_one_list_is_looked_for_in_the_others(seed):
+    """Each list has half its rows within the same ten minutes, a thousandth of the whole span."""
+    models = {ListId(name): ListModel(ten_minutes(20_000, Random(f"{name}{seed}"))) for name in "abcde"}
+    run = walk(models, upper=NOW + 60, workers=40, rate=100, endpoint_rate=25, latency=lambda: 0.12)
+    burst = NOW - 365 * 86_400
+    found: dict[ListId, int] = {}
+    for number, (_, request, _) in enumerate(run.trace):
+        cursor = request.starting_after
+        at = request.lte if cursor is None else models[request.list_id].second[cursor]
+        if at is not None and burst - 600 <= at <= burst + 60:
+            found.setdefault(request.list_id, number)
+    assert found.keys() == models.keys()
+    assert max(found.values()) - min(found.values()) < 90
 
 
 @pytest.mark.parametrize("workers", [(25, 8), (80, 24)], ids=["25/s", "80/s"])

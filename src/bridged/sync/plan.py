@@ -7,13 +7,14 @@ A list is walked newest first in windows of `created`. Three rules keep a walk w
 - a cursor that vanished is replaced by its second, asked by time again (what comes twice is an upsert);
 - a list is complete when its finished windows cover every second from 0 to `upper`, and for no other reason.
 
-Five rules keep it fast:
+Six rules keep it fast:
 - each request goes to the list with the most remaining pages per request in flight, so that all finish together;
 - a window is split only when its list has none to spare and enough remains to be worth the page that a border costs;
   the older half of the pages believed to remain goes to the idle worker;
 - a stretch is believed to go on for a few times what was seen of it, not for ever: beyond, the list's mean holds;
 - below the oldest row seen nothing is known (a list is open down to 1970): one probe at a time goes there, and the
   deepest list is sounded as soon as it is worth it, for what turns out late is walked page after page in the end;
+- where one list becomes dense (an import, a billing day), the others are cut too: who finds its burst late ends late;
 - once little is left of everything, shorter windows are split too: waiting for one costs more than its border.
 """
 
@@ -37,6 +38,7 @@ _UNSURE = 0.02  # of a list's pages, that may lie below what is known
 _SHORTEST = 8  # seconds of the shorter part of a split: the spread of one page says no more than that
 _ALIKE = 4.0  # densities within this factor are one stretch
 _REACH = 3  # times what was seen of a stretch, that it is believed to go on
+_LOOKS = 50  # pages of a list for each look at where another list became dense
 _FLOOR = 0.5  # of the mean list, that every list counts for
 _DEEPER = 1.1  # growth of the account's depth that is worth weighing every list again
 
@@ -181,6 +183,8 @@ class _List:
     pages: int = 0
     rows: int = 0
     seconds: int = 0  # walked in these pages
+    looks: int = 0  # taken at where other lists became dense
+    dense: list[int] = field(default_factory=list[int])  # such seconds, not yet looked at
     left: float = 1.0
 
     @property
@@ -277,6 +281,22 @@ class _List:
             return half * newer[1], newer[1]
         half -= newer[0] / newer[1]
         return newer[0] + min(half * middle[1], middle[0]), middle[1]
+
+    def look(self) -> tuple[_Walk, int] | None:
+        """A window to cut where another list became dense, and that second; None: nothing to look at for now."""
+        for second in list(self.dense):
+            walk = next((each for each in self.walks if each.window.lo <= second <= each.window.at), None)
+            if walk is None or second - walk.window.lo < _SHORTEST:
+                self.dense.remove(second)
+            elif walk.top is None or not walk.window.pages or walk.split:
+                continue  # not yet known whether the walk is there soon anyway
+            elif walk.window.at - second < max(_SHORTEST, _WORTH * walk.top):
+                self.dense.remove(second)
+            elif self.looks * _LOOKS <= self.pages:
+                self.dense.remove(second)
+                self.looks += 1
+                return walk, second
+        return None
 
     def cut(self, walk: _Walk, worth: float) -> int | None:
         """The newest second of the older half; None: better left whole, as with fewer than `worth` pages to go.
@@ -376,7 +396,7 @@ class Plan:
         least = _FLOOR * left / max(1, len(going))
         worth = _WORTH if left > _LAST * (asked + 1) else min(_WORTH, _WORTH_LAST)
         ready = [item for item in going if item.id in allowed]
-        if request := self._fathom(ready):
+        if request := self._fathom(ready) or self._look(ready):
             return request
         for item in sorted(ready, key=lambda item: item.urgency(least), reverse=True):
             request = self._continue(item) or self._steal(item, worth)
@@ -415,6 +435,15 @@ class Plan:
             return None
         item.asked += 1
         return self._split(item, item.walks[-1], middle)
+
+    def _look(self, ready: Collection[_List]) -> Request | None:
+        """A window cut where another list of the account became dense: an import or a billing day shows in all."""
+        for item in ready:
+            found = item.look() if item.by_time else None
+            if found is not None:
+                item.asked += 1
+                return self._split(item, *found)
+        return None
 
     def adopt(self, request: Request) -> None:
         """The split of `request`, if it has one, is stored: it may be sent."""
@@ -456,6 +485,8 @@ class Plan:
         if span and page.first_created is not None and page.last_created is not None:
             if walk.top is None or not _alike(span, walk.top):
                 walk.since = page.first_created
+                if walk.top is not None and span < walk.top and page.has_more:
+                    self._tell(item, page.first_created)
             walk.top = span
             item.seconds += before.at - page.last_created
             item.oldest = page.last_created if item.oldest is None else min(item.oldest, page.last_created)
@@ -465,6 +496,11 @@ class Plan:
             self._deepen()
         else:
             item.weigh(touched)
+
+    def _tell(self, teller: _List, second: int) -> None:
+        for item in self._lists.values():
+            if item is not teller:
+                item.dense.append(second)
 
     def vanished(self, request: Request) -> None:
         """The cursor is no more: its second is asked by time. Needs no storing, the old row leads here again."""
