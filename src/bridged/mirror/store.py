@@ -281,6 +281,17 @@ async def dirty(conn: Conn, kind: Kind, scope: Scope, limit: int = 1000) -> list
     return [row["id"] for row in await cursor.fetchall()]
 
 
+async def doubts(conn: Conn, kind: Kind, scope: Scope) -> int:
+    """How many are in doubt. Costs what the doubts cost, however many objects there are."""
+    cursor = await conn.execute(
+        _of(kind, sql.SQL("select count(*) as dirty from {table} where connection_id = %s and dirty")),
+        (scope.connection_id,),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["dirty"]
+
+
 async def unseen(conn: Conn, kind: Kind, scope: Scope, since: datetime, limit: int = 1000) -> list[str]:
     """Ids that no read has confirmed since a moment: after a complete listing these may be gone from Stripe."""
     cursor = await conn.execute(

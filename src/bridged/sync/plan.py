@@ -314,13 +314,13 @@ class _List:
 
 
 class Plan:
-    """The state of one backfill. Every change is applied after its rows are stored, so that memory never runs ahead.
+    """The state of one backfill. It may run ahead of what is stored; a stored window never does: see `backfill`.
 
     ```
     request = plan.next(allowed)
     if request.split: store it; plan.adopt(request)
     answer = ...                       # or plan.vanished(request), plan.release(request), plan.fail(list_id, reason)
-    row = plan.page(request, page)     # store it with the page's rows
+    row = plan.page(request, page)     # to be stored with the page's rows, after the window's rows before it
     plan.settle(request, page)
     ```
     """
@@ -471,7 +471,7 @@ class Plan:
         return landed(item.walks[item.place(request.window)].window, page)
 
     def settle(self, request: Request, page: Page) -> None:
-        """The page and its row are stored."""
+        """The page was read; its row is stored, or will be after those before it."""
         item = self._lists[request.list_id]
         place = item.place(request.window)
         touched = item.walks[max(0, place - 1) : place + 1]

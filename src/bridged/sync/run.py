@@ -264,10 +264,7 @@ class Sync:
 
     async def _doubts(self) -> dict[str, int]:
         async with self.desk.reading() as conn:
-            return {
-                name: (await mirror.counts(conn, item.kind, self.desk.scope))["dirty"]
-                for name, item in self.progress.items()
-            }
+            return {name: await mirror.doubts(conn, item.kind, self.desk.scope) for name, item in self.progress.items()}
 
     def _report(
         self,
