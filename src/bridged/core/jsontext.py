@@ -20,12 +20,13 @@ def storable(body: bytes) -> bytes:
 
     Raises UnicodeDecodeError when there is and it is not UTF-8.
     """
-    return escaped(body.decode()).encode() if _SUSPECT_BYTES.search(body) else body
+    suspect = b"\\u" in body and _SUSPECT_BYTES.search(body)
+    return escaped(body.decode()).encode() if suspect else body
 
 
 def escaped(text: str) -> str:
     r"""The text with NUL and unpaired surrogates as `\\u0000`, `\\ud83d`; the same object when it has none."""
-    if not _SUSPECT.search(text):
+    if "\\u" not in text or not _SUSPECT.search(text):
         return text
     pieces: list[str] = []
     position = 0

@@ -191,7 +191,7 @@ async def due(conn: Conn, connection_id: str, lane: int, now: datetime, limit: i
         (connection_id, now, LANES, lane, limit),
         binary=True,
     )
-    return [Arrived(**row) for row in await cursor.fetchall()]
+    return [Arrived(*row.values()) for row in await cursor.fetchall()]
 
 
 async def siblings(

@@ -11,6 +11,7 @@ from bridged.core.types import Json
 
 _MOST_FIELDS = 60
 _LONGEST_VALUE = 1000
+_SURELY_SHORT = 160  # characters, six of them for each that JSON escapes
 _ABSENT = object()
 
 
@@ -33,10 +34,14 @@ def differences(before: Json | None, after: Json | None) -> Json:
 def _differing(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(old, dict) and isinstance(new, dict):
         one, other = cast("Json", old), cast("Json", new)
-        for key in one | other:
-            a, b = one.get(key, _ABSENT), other.get(key, _ABSENT)
-            if a != b:
+        for key, b in other.items():
+            a = one.get(key, _ABSENT)
+            if a is not b and a != b:
                 yield from _differing(f"{path}.{key}" if path else key, a, b)
+        if not one.keys() <= other.keys():
+            for key in one:
+                if key not in other:
+                    yield f"{path}.{key}" if path else key, one[key], _ABSENT
     elif isinstance(old, list) and isinstance(new, list) and len(cast("list[Any]", old)) == len(cast("list[Any]", new)):
         for place, (a, b) in enumerate(zip(cast("list[Any]", old), cast("list[Any]", new), strict=True)):
             if a != b:
@@ -48,7 +53,7 @@ def _differing(path: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
 def _shown(value: Any) -> Any:
     if value is _ABSENT:
         return None
-    if not isinstance(value, dict | list | str):
+    if not isinstance(value, dict | list | str) or (isinstance(value, str) and len(value) <= _SURELY_SHORT):
         return value
     text = orjson.dumps(value).decode()
     return cast("Any", value) if len(text) <= _LONGEST_VALUE else text[:_LONGEST_VALUE] + "…"

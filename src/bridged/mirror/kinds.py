@@ -5,6 +5,7 @@ A new kind is one entry here and one migration.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -336,6 +337,7 @@ def list_ids(kind: Kind) -> tuple[str, ...]:
     )
 
 
+@functools.lru_cache(maxsize=1024)
 def kind_of_event(event_type: str) -> Kind | None:
     """The kind whose snapshot an event of this type carries, by the longest prefix; None for types we do not mirror."""
     best: tuple[int, Kind | None] = (0, None)

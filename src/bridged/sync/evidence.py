@@ -35,6 +35,8 @@ def last_of(states: Sequence[State], final: Collection[str] = ()) -> int | None:
     One state may be told several times: all that is told of it counts. `final`: statuses of the kind that are never
     left again.
     """
+    if len(states) == 1:
+        return 0
     told = _together(states)
     count = range(len(told))
     hints = {(a, b) for a in count for b in count if a != b and _before(told[a], told[b], final)}

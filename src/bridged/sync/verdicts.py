@@ -148,15 +148,13 @@ def _moves(course: _Course, second: int, group: Sequence[Told], winner: Told, ti
             continue
         word = ("deleted" if state.gone else "added" if known is None else "changed") if moved else "unchanged"
         words.append(Outcome(each.number, word, tie, known.data if known else None, None if state.gone else data))
-    course = replace(
-        course,
+    return _Course(
         known=Known(data, state.gone, dirty=False, held=held),
         write=None if state.gone else winner.number,
         bury=state.gone,
-        doubt="",
-        until=0.0,
+        widen=course.widen,
+        outcomes=(*course.outcomes, *words),
     )
-    return _ended(course, words)
 
 
 def _doubted(course: _Course, second: int, group: Sequence[Told], why: str, tie: str | None) -> _Course:

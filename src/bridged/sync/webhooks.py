@@ -233,7 +233,7 @@ async def _apply_kind(
         given = [Told(place, each.event.created, each.state, each.doubt) for place, each in enumerate(every)]
         verdicts[object_id] = judge(kind, _known(rows.get(object_id)), given)
     every = {object_id: reads + beside.get(object_id, []) for object_id, reads in told.items()}
-    lost = await _write(conn, scope, kind, every, verdicts, list(rows), now)
+    lost = await _write(conn, scope, kind, every, verdicts, rows.keys(), now)
     for object_id, verdict in verdicts.items():
         if object_id not in lost:
             _account(kind, object_id, every[object_id], len(told[object_id]), verdict, work)
@@ -278,7 +278,7 @@ async def _write(
     kind: Kind,
     told: dict[str, list[_Read]],
     verdicts: dict[str, Verdict],
-    locked: Sequence[str],
+    locked: Collection[str],
     now: datetime,
 ) -> set[str]:
     """Carries verdicts out. Returns objects of which a row appeared meanwhile: their events stay for the next batch."""

@@ -5,7 +5,7 @@ Rows are locked in the order of their ids, as everywhere: two writers of the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,30 +62,56 @@ class Snapshot:
 
 
 async def write(
-    conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], locked: Sequence[str], now: datetime
+    conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], locked: Collection[str], now: datetime
 ) -> set[str]:
     """Stores states that were judged to be news against rows that are `locked` since. Returns the ids stored.
 
     Only a row that came into being since it was looked for can hold against it, with an interval that is not earlier.
     """
-    page = b",".join(
-        b'{"a":%b,"u":%b,"o":%b}' % (orjson.dumps(each.held.as_of), orjson.dumps(each.held.known_until), each.text)
-        for each in states
+    known = [each for each in states if each.id in locked]
+    fresh = [each for each in states if each.id not in locked]
+    stored = await _renew(conn, kind, scope, known, now) if known else set[str]()
+    return stored | await _add(conn, kind, scope, fresh, now) if fresh else stored
+
+
+async def _renew(conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], now: datetime) -> set[str]:
+    """Of rows that are there. An upsert would work out the generated columns twice."""
+    cursor = await conn.execute(
+        about(
+            kind,
+            "update {table} m set data = g.data::jsonb, deleted = false, dirty = false, as_of = to_timestamp(g.as_of), "
+            "known_until = greatest(m.known_until, to_timestamp(g.known_until)), changed_at = %s "
+            "from unnest(%s::text[], %s::float8[], %s::float8[], %b::text[]) as g (id, as_of, known_until, data) "
+            "where m.connection_id = %s and m.id = g.id returning m.id",
+        ),
+        (now, *_columns(states), scope.connection_id),
     )
+    return {row["id"] for row in await cursor.fetchall()}
+
+
+async def _add(conn: Conn, kind: Kind, scope: Scope, states: Sequence[Snapshot], now: datetime) -> set[str]:
     cursor = await conn.execute(
         about(
             kind,
             "insert into {table} as m (workspace_id, connection_id, id, as_of, known_until, changed_at, data) "
-            "select %s, %s, e #>> '{{o,id}}', to_timestamp((e ->> 'a')::float8), to_timestamp((e ->> 'u')::float8), "
-            "%s, e -> 'o' from jsonb_array_elements(%s::jsonb) e order by e #>> '{{o,id}}' "
-            "on conflict (connection_id, id) do update set data = excluded.data, deleted = false, dirty = false, "
-            "as_of = excluded.as_of, known_until = greatest(m.known_until, excluded.known_until), "
-            "changed_at = excluded.changed_at where excluded.as_of >= m.known_until "
-            "or m.id = any(%s) returning id",
+            "select %s, %s, g.id, to_timestamp(g.as_of), to_timestamp(g.known_until), %s, g.data::jsonb "
+            "from unnest(%s::text[], %s::float8[], %s::float8[], %b::text[]) as g (id, as_of, known_until, data) "
+            "order by g.id on conflict (connection_id, id) do update set data = excluded.data, deleted = false, "
+            "dirty = false, as_of = excluded.as_of, known_until = greatest(m.known_until, excluded.known_until), "
+            "changed_at = excluded.changed_at where excluded.as_of >= m.known_until returning id",
         ),
-        (scope.workspace_id, scope.connection_id, now, (b"[" + page + b"]").decode(), list(locked)),
+        (scope.workspace_id, scope.connection_id, now, *_columns(states)),
     )
     return {row["id"] for row in await cursor.fetchall()}
+
+
+def _columns(states: Sequence[Snapshot]) -> tuple[list[str], list[float], list[float], list[str]]:
+    return (
+        [each.id for each in states],
+        [float(each.held.as_of) for each in states],
+        [float(each.held.known_until) for each in states],
+        [each.text.decode() for each in states],
+    )
 
 
 async def widen(conn: Conn, kind: Kind, scope: Scope, held: Sequence[tuple[str, Held]]) -> None:
