@@ -1,6 +1,7 @@
 """What the fixtures of `conftest` hand out, for tests to name: cluster, workspace, connections."""
 
 import contextlib
+import itertools
 import os
 import shutil
 import tempfile
@@ -37,7 +38,7 @@ class Cluster:
     def __init__(self, embedded: Embedded, admin: psycopg.Connection) -> None:
         self._embedded = embedded
         self._admin = admin
-        self._count = 0
+        self._numbers = itertools.count(1)  # given out whole, to threads too
 
     def url(self, name: str) -> str:
         """With the rights of the owner."""
@@ -49,8 +50,7 @@ class Cluster:
 
     def clone(self) -> str:
         """The name of a fresh copy of the template."""
-        self._count += 1
-        clone = f"clone_{self._count}"
+        clone = f"clone_{next(self._numbers)}"
         statement = "create database {} template template strategy file_copy"
         self._admin.execute(sql.SQL(statement).format(sql.Identifier(clone)))
         return clone
