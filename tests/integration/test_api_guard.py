@@ -233,7 +233,7 @@ async def test_a_fault_of_ours_is_told_in_the_same_shape(street: Street, monkeyp
 
     monkeypatch.setattr("bridged.web.reading.root.connections", broken)
     monkeypatch.setattr("bridged.web.app.root.connections", broken)
-    for path in ("/api/v1/connections", "/", "/readyz"):
+    for path in ("/api/v1/connections", "/readyz"):
         reply = await street.web.get(path)
         assert (reply.status, reply.code) == (500, "internal")
         assert MARK not in reply.body.decode()

@@ -11,6 +11,8 @@ from typing import Any
 
 from bridged import accounts
 from bridged.accounts import ApiToken, Connection
+from bridged.accounts.audit import Act, Actor
+from bridged.accounts.audit import store as audit
 from bridged.connect import probe, webhooks
 from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
 from bridged.conversation import run as conversation
@@ -225,12 +227,21 @@ def _free_name(identity: probe.Identity, taken: set[str], *, livemode: bool) -> 
     return next(each for each in candidates if each not in taken)
 
 
-async def create_token(app: App, name: str, scopes: Sequence[str], lasts: timedelta | None) -> tuple[ApiToken, Secret]:
-    """A new API token and, this once, its text. Raises UsageError when the name is taken or a scope unknown."""
+async def create_token(
+    app: App, name: str, scopes: Sequence[str], lasts: timedelta | None, actor: Actor
+) -> tuple[ApiToken, Secret]:
+    """A new API token and, this once, its text. Raises UsageError when it has no free name or a scope is unknown."""
+    if not name.strip():
+        raise UsageError("The token has no name.", hint="Say what it is for.")
     if unknown := [each for each in scopes if each not in accounts.SCOPES]:
         raise UsageError(f"Unknown scope: {', '.join(unknown)}.", hint=f"Known: {', '.join(accounts.SCOPES)}.")
     async with app.database.transaction(app.workspace_id) as conn:
-        return await accounts.create_token(conn, app.workspace_id, name, scopes, now=clock.now(), lasts=lasts)
+        now = clock.now()
+        made = await accounts.create_token(conn, app.workspace_id, name.strip(), scopes, now=now, lasts=lasts)
+        after = {"scopes": list(scopes), "expires_at": made[0].expires_at}
+        act = Act("token.made", f"token {made[0].name}", None, after)
+        await audit.record(conn, app.workspace_id, actor, act, now)
+    return made
 
 
 async def tokens(app: App) -> list[ApiToken]:
@@ -239,10 +250,13 @@ async def tokens(app: App) -> list[ApiToken]:
         return await accounts.tokens(conn, app.workspace_id)
 
 
-async def revoke_token(app: App, wanted: str) -> ApiToken:
+async def revoke_token(app: App, wanted: str, actor: Actor) -> ApiToken:
     """Ends a token by name or id, from the next request on. Raises NotFound."""
     async with app.database.transaction(app.workspace_id) as conn:
-        return await accounts.revoke_token(conn, app.workspace_id, wanted, clock.now())
+        now = clock.now()
+        ended = await accounts.revoke_token(conn, app.workspace_id, wanted, now)
+        await audit.record(conn, app.workspace_id, actor, Act("token.revoked", f"token {ended.name}"), now)
+    return ended
 
 
 def chosen_kinds(objects: str | None) -> tuple[Kind, ...]:

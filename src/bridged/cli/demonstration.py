@@ -16,11 +16,14 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridged import app as root
+from bridged.app import people
+from bridged.cli.actor import local
 from bridged.cli.output import document, say
 from bridged.cli.progress import progress_of
 from bridged.core import clock
 from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from bridged.sim import server as simulator
 from bridged.sim import world as worlds
 from bridged.web.app import Question, create
@@ -95,7 +98,9 @@ async def _ask(
 
 async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str) -> None:
     async with _serving(create(app, asked), "127.0.0.1", 0) as address:
-        say(f"5. The status page: {address}  (Ctrl-C ends the demonstration)")
+        link = await people.make_link(app, "visit", local(), email="demo@example.com", role="owner")
+        say(f"5. Look at it in a browser (the link works once): {_shown(app, link, address)}")
+        say("   Ctrl-C ends the demonstration.")
         say(f"   The data, in another terminal: BRIDGED_HOME={folder} .venv/bin/bridged db shell")
         await _until_stopped()
 
@@ -109,6 +114,9 @@ async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
             await stack.enter_async_context(working(app))
         _settle()
         say(f"Serving {address}")
+        if not await people.has_owner(app):
+            link = await people.make_link(app, "owner", local(), role="owner")
+            say(f"Nobody can sign in yet. The first owner's link, once and for a day: {_shown(app, link, address)}")
         await _until_stopped()
     return 0
 
@@ -137,6 +145,10 @@ async def serve_simulator(*, port: int, seed: int, size: str, deliver: bool) -> 
         document({"url": stripe.url, "accounts": accounts})
         await _until_stopped()
     return 0
+
+
+def _shown(app: root.App, link: Secret, address: str) -> str:
+    return people.link_url(app, link, address).reveal()
 
 
 def _settle() -> None:

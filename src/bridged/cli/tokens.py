@@ -12,6 +12,7 @@ from cyclopts import Parameter
 from bridged import app as root
 from bridged.accounts import ApiToken
 from bridged.cli import output
+from bridged.cli.actor import local
 from bridged.cli.entry import Json, run
 from bridged.core import clock
 from bridged.core.errors import UsageError
@@ -39,7 +40,7 @@ def create(
     lasts = None if expires is None else _length(expires)
 
     async def work(app: root.App) -> int:
-        token, text = await root.create_token(app, name.strip(), tuple(dict.fromkeys(scope)), lasts)
+        token, text = await root.create_token(app, name.strip(), tuple(dict.fromkeys(scope)), lasts, local())
         if json:
             output.document({"token": text.reveal(), **_json(token)})
         else:
@@ -71,7 +72,7 @@ def revoke(token: str, *, json: Json = False) -> int:
     """End a token, by its name or id, from the next request on."""
 
     async def work(app: root.App) -> int:
-        ended = await root.revoke_token(app, token)
+        ended = await root.revoke_token(app, token, local())
         if json:
             output.document(_json(ended))
         else:

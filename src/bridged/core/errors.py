@@ -7,6 +7,10 @@ BridgedError
 │   └── CursorUnknown
 ├── TokenRefused
 ├── ScopeMissing
+├── Forbidden
+├── CrossSite
+├── SignInRefused
+├── LinkRefused
 ├── MethodNotAllowed
 ├── BodyTooLarge
 ├── TooManyRequests
@@ -96,6 +100,30 @@ class ScopeMissing(BridgedError):
     """The token is valid and may not do this."""
 
     code = "scope_missing"
+
+
+class Forbidden(BridgedError):
+    """Whoever asks is known, and their role does not go so far."""
+
+    code = "forbidden"
+
+
+class CrossSite(BridgedError):
+    """A browser sent the request from a page that is not ours."""
+
+    code = "cross_site"
+
+
+class SignInRefused(BridgedError):
+    """Address, password and code do not belong together: which of them is wrong is told nowhere."""
+
+    code = "sign_in_refused"
+
+
+class LinkRefused(BridgedError):
+    """The link was used, has ended, or never was."""
+
+    code = "link_refused"
 
 
 class MethodNotAllowed(BridgedError):

@@ -1,4 +1,4 @@
-"""The web application: the status page, the health checks, the API below /api, and where Stripe delivers."""
+"""The web application: the pages, the health checks, the API below /api, and where Stripe delivers."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
@@ -19,6 +18,7 @@ from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
 from bridged.web import api, edge, hooks
+from bridged.web.pages import Pages
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,14 +42,10 @@ class StatusPage:
 def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     """The web application over an open installation. Whoever serves it sets `state.ending` before the end."""
     ending = asyncio.Event()
-    pages = Environment(
-        loader=PackageLoader("bridged.web"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-    )
 
-    async def status(_: Request) -> Response:
-        found = [await root.status(app, each) for each in await root.connections(app, None)]
-        page = StatusPage(tuple(found), questions)
-        return HTMLResponse(pages.get_template("status.html").render(page=page))
+    async def status(within: root.App) -> StatusPage:
+        found = [await root.status(within, each) for each in await root.connections(within, None)]
+        return StatusPage(tuple(found), questions)
 
     async def healthz(_: Request) -> Response:
         return JSONResponse({"status": "ok"})
@@ -60,7 +56,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
 
     site = Starlette(
         routes=[
-            Route("/", status),
+            *Pages(app, status).routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),

@@ -18,10 +18,12 @@ from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Bearer
 from bridged.accounts.audit import Actor
+from bridged.accounts.people import Session, scope_of
+from bridged.app import people
 from bridged.core import clock
 from bridged.core.errors import ScopeMissing, TokenRefused, TooManyRequests
 from bridged.core.types import Secret
-from bridged.web.edge import request_id
+from bridged.web import sessions
 
 PER_SECOND = 50.0
 """Requests a token may make, in each web process; as many may come at once."""
@@ -56,24 +58,38 @@ class Callers:
     _buckets: dict[str, Bucket] = field(default_factory=dict[str, Bucket])
     _noted: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
-    async def admit(self, authorization: str, scope: str) -> Bearer:
-        """The caller. Raises TokenRefused, TooManyRequests, ScopeMissing, in this order."""
-        found = await self.recognise(authorization)
+    async def admit(self, request: Request, scope: str) -> Bearer:
+        """The caller: a token's, or a signed-in user's from one of our own pages.
+
+        Raises TokenRefused, CrossSite, TooManyRequests, ScopeMissing, in this order.
+        """
+        found = await self._signed_in(request) or await self.recognise(request.headers.get("authorization", ""))
         now = clock.monotonic()
         bucket = self._buckets.get(found.token_id, Bucket(PER_SECOND, now))
         self._buckets[found.token_id], wait = bucket.take(now)
         if wait:
             raise TooManyRequests(
-                f"This token asks more than {PER_SECOND:g} times a second.",
+                f"More than {PER_SECOND:g} requests a second.",
                 hint="Wait as Retry-After says; ask for pages of 100.",
                 retry_after=wait,
             )
         if not found.may(scope):
             raise ScopeMissing(
-                f"This token may not do that: it needs the scope {scope!r}.",
+                f"That needs the scope {scope!r}.",
                 hint=f"`bridged tokens create --name … --scope {scope}` makes one that may.",
             )
         return found
+
+    async def _signed_in(self, request: Request) -> Bearer | None:
+        """Whose session it is; None without a cookie, or with a token besides."""
+        if "authorization" in request.headers:
+            return None
+        session = await sessions.session_of(self.app, request)
+        if session is None:
+            return None
+        sessions.check_same_site(request)
+        request.state.session = session
+        return Bearer(session.workspace_id, f"session {session.id}", (scope_of(session.role),), session.email)
 
     async def recognise(self, authorization: str) -> Bearer:
         """Whose token it is. Its use is noted once a minute. Raises TokenRefused."""
@@ -105,7 +121,7 @@ class Guarded(APIRoute):
 
         async def handle(request: Request) -> Response:
             callers: Callers = request.app.state.callers
-            request.state.bearer = await callers.admit(request.headers.get("authorization", ""), scope)
+            request.state.bearer = await callers.admit(request, scope)
             return await inner(request)
 
         return handle
@@ -127,9 +143,12 @@ CallersApp = Annotated[root.App, Depends(_app)]
 
 
 def _actor(request: Request) -> Actor:
+    session: Session | None = getattr(request.state, "session", None)
+    visitor = sessions.visitor_of(request)
+    if session is not None:
+        return people.actor_of(session, visitor)
     bearer: Bearer = request.state.bearer
-    address = request.client.host if request.client else None
-    return Actor("token", bearer.name, bearer.token_id, address, request_id(request.scope))
+    return Actor("token", bearer.name, bearer.token_id, visitor.address, visitor.request_id)
 
 
 CallingActor = Annotated[Actor, Depends(_actor)]

@@ -23,7 +23,7 @@ MOST_BYTES = 64 * 1024
 """The longest body of a request to the API; fifty ids of Stripe's longest take 14 KiB."""
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Opener-Policy": "same-origin",
@@ -34,7 +34,11 @@ _GIVEN_ID = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.CursorUnknown, 400),
     (errors.TokenRefused, 401),
+    (errors.SignInRefused, 401),
     (errors.ScopeMissing, 403),
+    (errors.Forbidden, 403),
+    (errors.CrossSite, 403),
+    (errors.LinkRefused, 404),
     (errors.NotFound, 404),
     (errors.MethodNotAllowed, 405),
     (errors.LeaseHeld, 409),

@@ -98,4 +98,4 @@ async def entries(conn: Conn, workspace_id: int, limit: int, *, before: int | No
 
 
 def _jsonb(value: Json | None) -> str | None:
-    return None if value is None else orjson.dumps(value).decode()
+    return None if value is None else orjson.dumps(value, option=orjson.OPT_UTC_Z).decode()
