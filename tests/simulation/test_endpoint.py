@@ -12,10 +12,11 @@ import pytest
 
 from bridged import accounts
 from bridged import app as root
+from bridged.app import hooks
 from bridged.connect import endpoint
 from bridged.connect.plan import DESCRIPTION, MOST, OWNER
 from bridged.connect.subscribed import SUBSCRIBED
-from bridged.connect.webhooks import Ensured
+from bridged.connect.webhooks import Ensured, Webhook
 from bridged.core import clock
 from bridged.core.errors import (
     DatabaseUnavailable,
@@ -63,13 +64,13 @@ class Hooked:
         return found
 
     async def ensure(self) -> Ensured:
-        return await root.ensure_webhook(self.app, self.connection)
+        return await hooks.ensure_webhook(self.app, self.connection)
 
     async def rotate(self) -> Ensured:
-        return await root.rotate_webhook(self.app, self.connection)
+        return await hooks.rotate_webhook(self.app, self.connection)
 
-    async def state(self) -> root.Webhook:
-        return await root.webhook_state(self.app, self.connection)
+    async def state(self) -> Webhook:
+        return await hooks.webhook_state(self.app, self.connection)
 
     async def secrets(self) -> dict[str, float | None]:
         """What deliveries may be signed with, as the door will know it."""
@@ -78,8 +79,8 @@ class Hooked:
         assert target is not None
         return {secret.reveal(): expires for secret, expires in target.secrets}
 
-    async def enter(self, pasted: str = HAND, keep: timedelta = 24 * HOUR) -> root.Webhook:
-        return await root.enter_webhook_secret(self.app, self.connection, pasted, keep)
+    async def enter(self, pasted: str = HAND, keep: timedelta = 24 * HOUR) -> Webhook:
+        return await hooks.enter_webhook_secret(self.app, self.connection, pasted, keep)
 
     def change(self, **fields: Any) -> None:
         self.stage.account.update("webhook_endpoints", self.only["id"], fields)
@@ -174,7 +175,7 @@ async def test_what_was_changed_is_changed_back(hooked: Hooked, fields: dict[str
 async def test_another_public_address_moves_it(hooked: Hooked) -> None:
     await hooked.ensure()
     moved = replace(hooked.app, settings=replace(hooked.app.settings, public_url="https://new.example/sub"))
-    found = await root.ensure_webhook(moved, hooked.connection)
+    found = await hooks.ensure_webhook(moved, hooked.connection)
     assert found.why == ("url",)
     hooked.url = f"https://new.example/sub/webhooks/stripe/{hooked.connection.id}"
     await hooked.assert_one()
@@ -217,7 +218,7 @@ async def test_an_endpoint_of_another_connection_is_not_ours(hooked: Hooked) -> 
     foreign = stranger(hooked.stage.account, "https://staging.example/x", metadata={OWNER: "another"})
     await hooked.ensure()
     await hooked.ensure()
-    await root.remove_webhook(hooked.app, hooked.connection)
+    await hooks.remove_webhook(hooked.app, hooked.connection)
     assert hooked.only == foreign
 
 
@@ -262,7 +263,7 @@ async def test_a_key_that_may_no_longer_leaves_what_works(hooked: Hooked) -> Non
     refused = await hooked.ensure()
     assert not refused.ok
     assert (refused.webhook.state, refused.webhook.endpoint_id) == ("waiting", hooked.only["id"])
-    removed = await root.remove_webhook(hooked.app, hooked.connection)
+    removed = await hooks.remove_webhook(hooked.app, hooked.connection)
     assert (removed.deleted, removed.left) == ((), (hooked.only["id"],))
     assert await hooked.secrets() == {}
 
@@ -284,7 +285,7 @@ async def test_an_endpoint_made_by_hand_whose_secret_we_have_is_enough(hooked: H
     assert hooked.only == by_hand
     with pytest.raises(UsageError, match="no webhook endpoint of ours"):
         await hooked.rotate()
-    removed = await root.remove_webhook(hooked.app, hooked.connection)
+    removed = await hooks.remove_webhook(hooked.app, hooked.connection)
     assert removed.left == (by_hand["id"],)
 
 
@@ -386,12 +387,12 @@ async def test_removal_leaves_nothing(hooked: Hooked) -> None:
     strangers = hooked.there
     await hooked.ensure()
     await hooked.rotate()
-    removed = await root.remove_webhook(hooked.app, hooked.connection)
+    removed = await hooks.remove_webhook(hooked.app, hooked.connection)
     assert (len(removed.deleted), removed.left, removed.problem) == (1, (), None)
     assert hooked.there == strangers
     assert await hooked.secrets() == {}
     assert (await hooked.state()).state == "none"
-    assert (await root.remove_webhook(hooked.app, hooked.connection)).deleted == ()
+    assert (await hooks.remove_webhook(hooked.app, hooked.connection)).deleted == ()
     assert (await hooked.ensure()).created
 
 
@@ -402,7 +403,7 @@ async def test_removal_with_a_dead_key_forgets_and_says_what_is_left(hooked: Hoo
     with pytest.raises(KeyInvalid):
         await hooked.ensure()
     assert (await hooked.state()).problem
-    removed = await root.remove_webhook(hooked.app, hooked.connection)
+    removed = await hooks.remove_webhook(hooked.app, hooked.connection)
     assert removed.left == (hooked.only["id"],)
     assert removed.problem
     assert await hooked.secrets() == {}
@@ -412,7 +413,7 @@ async def test_removal_that_cannot_ask_forgets_nothing(hooked: Hooked) -> None:
     await hooked.ensure()
     hooked.stage.rule("status", path="/v1/webhook_endpoints", status=503)
     with pytest.raises(StripeBusy):
-        await root.remove_webhook(hooked.app, hooked.connection)
+        await hooks.remove_webhook(hooked.app, hooked.connection)
     hooked.stage.sim.faults.clear()
     await hooked.assert_one()
 
@@ -422,7 +423,7 @@ async def test_an_address_stripe_cannot_deliver_to_costs_no_request(hooked: Hook
     before = hooked.stage.sim.counts.copy()
     app = replace(hooked.app, settings=replace(hooked.app.settings, public_url=public))
     with pytest.raises(UsageError) as caught:
-        await root.ensure_webhook(app, hooked.connection)
+        await hooks.ensure_webhook(app, hooked.connection)
     assert "bridged listen" in caught.value.hint
     assert hooked.stage.sim.counts == before
 

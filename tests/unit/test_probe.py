@@ -83,7 +83,7 @@ def test_allowed_refused_and_proved_by_a_missing_object():
         StripeUnreachable("x"),
         StripeBusy("x", status=500),
         AnswerUnreadable("x"),
-        denied(stripe_code="account_invalid"),
+        denied(stripe_code="account_invalid", whole=True),
         RequestRefused("a redirect", status=302, request_id="req_1"),
     ],
 )
@@ -171,7 +171,7 @@ async def test_the_account_by_its_record_by_the_refusal_or_not_at_all():
     for body, error in (
         (KeyInvalid("x"), KeyInvalid),
         (b"{}", AnswerUnreadable),
-        (denied(stripe_code="account_invalid"), PermissionMissing),
+        (denied(stripe_code="account_invalid", whole=True), PermissionMissing),
     ):
         with pytest.raises(error):
             await identify(Asked(account=body))

@@ -11,16 +11,24 @@ from typing import Any
 
 from bridged import accounts
 from bridged.accounts import ApiToken, Connection
-from bridged.accounts.audit import Act, Actor
+from bridged.accounts.audit import SYSTEM, Act, Actor
 from bridged.accounts.audit import store as audit
-from bridged.connect import probe, webhooks
-from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
+from bridged.accounts.life import Standing
+from bridged.accounts.life import store as standings
+from bridged.connect import probe
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
 from bridged.conversation.run import Asker, Reply
 from bridged.core import clock, log
 from bridged.core.db import Database, open_database
-from bridged.core.errors import LeaseHeld, NotFound, PermissionMissing, RequestInvalid, StripeError, UsageError
+from bridged.core.errors import (
+    KeyInvalid,
+    NotFound,
+    PermissionMissing,
+    RequestInvalid,
+    StripeError,
+    UsageError,
+)
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.core.vault import Vault, open_vault
@@ -30,7 +38,7 @@ from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
 from bridged.mirror.store import Scope
 from bridged.stripe.client import StripeClient, Timeouts
 from bridged.stripe.gate import Gate
-from bridged.stripe.keys import ApiKey, read_key, read_signing_secret
+from bridged.stripe.keys import ApiKey, read_key
 from bridged.stripe.pacer import Limits, Pacer
 from bridged.stripe.patience import Patience
 from bridged.sync import budget, bulk, proof, rereads, schedule, verify
@@ -45,7 +53,7 @@ from bridged.sync.filter import filter_of
 from bridged.sync.halt import Halt, stopped
 from bridged.sync.reads import counted, outlook_of
 from bridged.sync.run import Report, Sync
-from bridged.sync.settings import SLOWEST, Change, SyncSettings, read_kinds
+from bridged.sync.settings import SLOWEST, SyncSettings, read_kinds
 
 _log = log.logger("app")
 DEFAULT_PACE = 0.5
@@ -136,6 +144,7 @@ class Status:
     overdue: timedelta
     reads: budget.Outlook
     events: inbox.Backlog
+    standing: Standing
 
     @property
     def complete(self) -> bool:
@@ -170,7 +179,7 @@ async def connections(app: App, wanted: str | None) -> list[Connection]:
         return await accounts.connections(conn, app.workspace_id)
 
 
-async def connect(app: App, pasted: str, name: str | None) -> Connected:
+async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM) -> Connected:
     """Checks a pasted key, asks what it may read and whose it is, and stores it encrypted.
 
     Raises KeyRefused before any call, KeyInvalid, StripeUnreachable, and PermissionMissing when it may read nothing.
@@ -189,7 +198,7 @@ async def connect(app: App, pasted: str, name: str | None) -> Connected:
             hint=f"Create one with these read permissions: {', '.join(permissions)}. {link}",
             permissions=permissions,
         )
-    connection, new = await _store(app, key, identity, matrix, name)
+    connection, new = await _store(app, key, identity, matrix, name, actor)
     async with app.database.transaction(app.workspace_id) as conn:
         scope, day = steering.scope_of(connection), clock.now().date()
         await sync_store.add_reads(conn, scope, day, reads=client.reads, backfill_reads=0, writes=0)
@@ -197,7 +206,12 @@ async def connect(app: App, pasted: str, name: str | None) -> Connected:
 
 
 async def _store(
-    app: App, key: ApiKey, identity: probe.Identity, matrix: Sequence[probe.Access], name: str | None
+    app: App,
+    key: ApiKey,
+    identity: probe.Identity,
+    matrix: Sequence[probe.Access],
+    name: str | None,
+    actor: Actor,
 ) -> tuple[Connection, bool]:
     known = accounts.Identity(
         identity.account_id, identity.name, identity.country, identity.default_currency, identity.timezone
@@ -217,6 +231,11 @@ async def _store(
         found = [accounts.Permission(each.name, each.allowed, each.permissions, each.message) for each in matrix]
         await accounts.record_permissions(conn, connection, found, clock.now())
         await steering.settings_of(conn, connection)
+        await standings.recovered(conn, connection)
+        after = {"account": connection.account_id, "mode": connection.mode, "key_fingerprint": key.secret.fingerprint()}
+        action = "connection.connected" if new else "connection.key_replaced"
+        act = Act(action, f"connection {connection.name}", None, after, connection.id)
+        await audit.record(conn, app.workspace_id, actor, act, clock.now())
     return connection, new
 
 
@@ -288,11 +307,45 @@ async def sync_desk(
         app.client(key, gate) as client,
         counted(app.database, client, scope, first_backfill=first_backfill),
     ):
-        yield Desk(app.database, client, scope, holder, halt=halt or Halt())
+        try:
+            yield Desk(app.database, client, scope, holder, halt=halt or Halt())
+        except (KeyInvalid, PermissionMissing) as error:
+            await in_trouble(app, connection, error)
+            raise
         offset = _stripe_now(client) - clock.unix()
         if client.total.requests and abs(offset - connection.clock_offset) > _CLOCK_TOLERANCE:
             async with app.database.transaction(app.workspace_id) as conn:
                 await accounts.record_clock(conn, connection, offset)
+
+
+async def in_trouble(app: App, connection: Connection, error: StripeError) -> None:
+    """Notes that a person is needed, where the key as a whole is refused: nothing is read by itself from then on.
+
+    Told once, in the log and the audit log, until it is over.
+    """
+    if not (isinstance(error, KeyInvalid) or (isinstance(error, PermissionMissing) and error.whole)):
+        return
+    now = clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        if not await standings.troubled(conn, connection, error, now):
+            return
+        after = {"trouble": error.code, "message": error.message}
+        act = Act("connection.needs_attention", f"connection {connection.name}", None, after, connection.id)
+        await audit.record(conn, connection.workspace_id, SYSTEM, act, now)
+    _log.error("connection_needs_attention", connection=connection.id, code=error.code, message=error.message)
+
+
+async def _judged(app: App, connection: Connection, report: Report) -> None:
+    """A sync that reached every kind, whatever came of it, shows whether the key as a whole is accepted."""
+    for each in report.kinds:
+        if isinstance(each.error, PermissionMissing) and each.error.whole:
+            await in_trouble(app, connection, each.error)
+            return
+    async with app.database.transaction(app.workspace_id) as conn:
+        was = await standings.recovered(conn, connection)
+        if was is not None:
+            act = Act("connection.recovered", f"connection {connection.name}", {"trouble": was}, None, connection.id)
+            await audit.record(conn, connection.workspace_id, SYSTEM, act, clock.now())
 
 
 def _stripe_now(client: StripeClient) -> float:
@@ -327,6 +380,7 @@ async def sync(
         _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
         async with attended(work, connection.timezone, paced=pace is None), rereads.beside(desk):
             report = await _recorded(work, afresh=afresh)
+    await _judged(app, connection, report)
     _log.info(
         "sync_finished",
         connection=connection.id,
@@ -506,6 +560,7 @@ async def status(app: App, connection: Connection) -> Status:
         permissions = await accounts.permissions(conn, connection)
         stands = await outlook_of(conn, scope, now, connection.clock_offset)
         events = await inbox.backlog(conn, scope.connection_id, now - _MONTH)
+        stands_so = await standings.standing(conn, connection)
         stripe_now = now + timedelta(seconds=connection.clock_offset)
         covered = await verify.covered(conn, scope, SYNCED, stripe_now)
         kinds: list[KindStatus] = []
@@ -516,75 +571,5 @@ async def status(app: App, connection: Connection) -> Status:
             kinds.append(KindStatus(kind, *numbers, claim, covered.get(kind.name)))
     began = last.started_at if last else connection.created_at
     late = timedelta(0) if running else schedule.overdue(settings, connection.id, began, now, connection.timezone)
-    return Status(connection, last, tuple(kinds), tuple(permissions), settings, running, late, stands, events)
-
-
-async def webhook_state(app: App, connection: Connection) -> Webhook:
-    """How the connection's webhook stands, without asking Stripe."""
-    return await webhooks.state(_site(app, connection))
-
-
-async def ensure_webhook(app: App, connection: Connection) -> Ensured:
-    """Creates or repairs the connection's webhook endpoint. Raises UsageError, LeaseHeld, StripeError."""
-    site = _site(app, connection)
-    site.wanted()
-    async with _endpoints(app, connection) as client, _driven(app, connection):
-        return await webhooks.ensure(site, client)
-
-
-async def rotate_webhook(app: App, connection: Connection) -> Ensured:
-    """Gives our endpoint another secret; the old one is accepted for a day. Raises as `ensure_webhook`."""
-    site = _site(app, connection)
-    site.wanted()
-    async with _endpoints(app, connection) as client:
-        return await webhooks.rotate(site, client)
-
-
-async def enter_webhook_secret(app: App, connection: Connection, pasted: str, keep: timedelta) -> Webhook:
-    """Stores a signing secret entered by hand; those before it end after `keep`. Raises KeyRefused."""
-    async with _driven(app, connection):
-        return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
-
-
-async def remove_webhook(app: App, connection: Connection) -> Removed:
-    """Deletes our endpoint at Stripe and forgets it with its secrets. Raises LeaseHeld, StripeError."""
-    async with _endpoints(app, connection) as client:
-        return await webhooks.remove(_site(app, connection), client)
-
-
-@contextlib.asynccontextmanager
-async def _driven(app: App, connection: Connection) -> AsyncGenerator[None]:
-    """Whoever gives a connection its first signing secret wants its deliveries applied: the method becomes `both`.
-
-    Afterwards it is what a person says, `api` too.
-    """
-    now = clock.now()
-    async with app.database.transaction(app.workspace_id) as conn:
-        before = await accounts.webhook_secrets(conn, connection, now)
-    yield
-    async with app.database.transaction(app.workspace_id) as conn:
-        after = await accounts.webhook_secrets(conn, connection, now)
-    if after and not before and (await steering.settings(app.database, connection)).method == "api":
-        await steering.change(app.database, connection, Change(method="both"))
-
-
-def _site(app: App, connection: Connection) -> Site:
-    return Site(app.database, app.vault, connection, app.settings.public_url)
-
-
-@contextlib.asynccontextmanager
-async def _endpoints(app: App, connection: Connection) -> AsyncGenerator[StripeClient]:
-    """A client that alone, of all processes, looks after this connection's endpoint. A sync may run beside it."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        key = await accounts.api_key(conn, app.vault, connection)
-    gate = app.gates.get(connection.account_key)
-    if gate is None:
-        gate = app.gate(connection.account_key, livemode=connection.livemode, pace=DEFAULT_PACE)
-    async with contextlib.AsyncExitStack() as stack:
-        try:
-            await stack.enter_async_context(leased(app.database, f"webhook:{connection.id}", str(uuid.uuid4())))
-        except LeaseHeld:
-            raise LeaseHeld("Another process is at this webhook endpoint.", hint="Try again in a minute.") from None
-        client = await stack.enter_async_context(app.client(key, gate))
-        await stack.enter_async_context(counted(app.database, client, steering.scope_of(connection)))
-        yield client
+    seen = tuple(permissions)
+    return Status(connection, last, tuple(kinds), seen, settings, running, late, stands, events, stands_so)

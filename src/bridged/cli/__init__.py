@@ -17,8 +17,9 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, database, events, output, people, steering, tokens, verification
+from bridged.cli import bulk, connection, database, events, output, people, steering, tokens, verification
 from bridged.cli import webhook as webhooks
+from bridged.cli.actor import local
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.listening import listen
 from bridged.cli.progress import progress_of
@@ -34,6 +35,7 @@ cli = cyclopts.App(
     suppress_keyboard_interrupt=False,  # `main` says what an interrupted run leaves behind
 )
 cli.command(database.cli)
+cli.command(connection.cli)
 cli.command(tokens.cli)
 cli.command(people.cli)
 cli.command(people.workspace_cli)
@@ -60,7 +62,7 @@ def connect(
     key = pasted("API key", piped=key_stdin, flag="--key-stdin")
 
     async def work(app: root.App) -> int:
-        connected = await root.connect(app, key, name)
+        connected = await root.connect(app, key, name, local())
         found = await webhooks.beside(app, connected.connection) if webhook and app.settings.public_url else None
         output.show_connected(connected, found, json=json)
         if found is not None and not json:

@@ -189,7 +189,13 @@ def _sync_lines(each: root.Status) -> list[str]:
     if progress is not None:
         eta = f", about {progress['eta']:,.0f} s to go" if progress.get("eta") else ""
         lines.append(f"Syncing: {progress['rows']:,} objects, {progress['fraction']:.0%} covered{eta}")
-    if settings.paused:
+    if each.standing.trouble is not None:
+        found = each.standing.trouble
+        lines.append(f"NEEDS ATTENTION since {moment(found.since)}: {found.message} {found.hint}")
+        lines.append("Nothing is read by itself until `bridged connection test` or `replace-key` succeeds.")
+    if each.standing.disconnected_at is not None:
+        lines.append(f"Disconnected since {moment(each.standing.disconnected_at)}")
+    elif settings.paused:
         lines.append("Paused; `bridged resume` goes on.")
     elif settings.paused_kinds:
         lines.append(f"Paused: {', '.join(settings.paused_kinds)}")
@@ -240,6 +246,7 @@ def _status_json(each: root.Status) -> dict[str, Any]:
         "paused": each.settings.paused,
         "paused_objects": list(each.settings.paused_kinds),
         "next_sync_at": each.settings.next_sync_at,
+        **each.standing.as_json(),
         "overdue_seconds": round(each.overdue.total_seconds(), 1),
         "reads": reads_json(each.reads),
         "events": _events_json(each.events),

@@ -10,6 +10,7 @@ from cyclopts import Parameter
 
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.app import hooks
 from bridged.cli import output
 from bridged.cli.entry import ConnectionName, Json, pasted, run
 from bridged.connect.webhooks import BY_HAND, OVERLAP, Ensured, Removed, Webhook
@@ -45,7 +46,7 @@ def show(*, connection: ConnectionName = None, json: Json = False) -> int:
     """Show the webhook's state, and what to copy into the Stripe Dashboard where the endpoint is made by hand."""
 
     async def work(app: root.App) -> int:
-        found = await root.webhook_state(app, await root.find_connection(app, connection))
+        found = await hooks.webhook_state(app, await root.find_connection(app, connection))
         if json:
             output.document(_json(found))
         else:
@@ -63,7 +64,7 @@ def ensure(*, connection: ConnectionName = None, json: Json = False) -> int:
     """
 
     async def work(app: root.App) -> int:
-        found = await root.ensure_webhook(app, await root.find_connection(app, connection))
+        found = await hooks.ensure_webhook(app, await root.find_connection(app, connection))
         return _ended(found, json=json)
 
     return run(work)
@@ -74,7 +75,7 @@ def rotate(*, connection: ConnectionName = None, json: Json = False) -> int:
     """Give the endpoint another signing secret, by making another endpoint. The old secret is accepted for 24 hours."""
 
     async def work(app: root.App) -> int:
-        found = await root.rotate_webhook(app, await root.find_connection(app, connection))
+        found = await hooks.rotate_webhook(app, await root.find_connection(app, connection))
         return _ended(found, json=json)
 
     return run(work)
@@ -96,7 +97,7 @@ def secret(
 
     async def work(app: root.App) -> int:
         found = await root.find_connection(app, connection)
-        shown = await root.enter_webhook_secret(app, found, entered, keep * _HOUR)
+        shown = await hooks.enter_webhook_secret(app, found, entered, keep * _HOUR)
         if json:
             output.document(_json(shown))
         else:
@@ -113,7 +114,7 @@ def remove(*, connection: ConnectionName = None, json: Json = False) -> int:
 
     async def work(app: root.App) -> int:
         found = await root.find_connection(app, connection)
-        gone = await root.remove_webhook(app, found)
+        gone = await hooks.remove_webhook(app, found)
         _show_removed(found, gone, json=json)
         return 1 if gone.left else 0
 
@@ -123,9 +124,9 @@ def remove(*, connection: ConnectionName = None, json: Json = False) -> int:
 async def beside(app: root.App, connection: Connection) -> dict[str, Any]:
     """The webhook of an account that was just connected: whatever comes of it, the account is connected."""
     try:
-        return _ensured_json(await root.ensure_webhook(app, connection))
+        return _ensured_json(await hooks.ensure_webhook(app, connection))
     except BridgedError as error:
-        return {**_json(await root.webhook_state(app, connection)), "error": error.as_json()}
+        return {**_json(await hooks.webhook_state(app, connection)), "error": error.as_json()}
 
 
 def say(found: dict[str, Any]) -> None:

@@ -122,12 +122,12 @@ def access(resource: Resource, refused: StripeError | None) -> Access:
     """One row of the matrix from how its probe ended.
 
     Permission is checked before existence, so a missing object proves the permission. Raises what says nothing of this
-    one resource: the key is invalid, the account was revoked, or there was no answer.
+    one resource: the key is invalid or not for this address, the account was revoked, or there was no answer.
     """
     name, path, permission = resource
     if refused is None or isinstance(refused, ObjectMissing):
         return Access(name, path, permission, allowed=True)
-    if isinstance(refused, PermissionMissing) and refused.stripe_code != "account_invalid":
+    if isinstance(refused, PermissionMissing) and not refused.whole:
         return Access(name, path, permission, allowed=False, permissions=refused.permissions, message=refused.message)
     if isinstance(refused, RequestRefused) and refused.status in {400, 404}:
         return Access(name, path, permission, allowed=False, message=refused.message)
@@ -207,7 +207,7 @@ async def identify(client: StripeClient) -> Identity:
     try:
         answer = await client.get("/v1/account", foreground=True)
     except PermissionMissing as refused:
-        if refused.stripe_code == "account_invalid":
+        if refused.whole:
             raise
         return _unnamed(refused.account_id)
     except (ObjectMissing, RequestRefused):

@@ -11,6 +11,7 @@ BridgedError
 ├── CrossSite
 ├── SignInRefused
 ├── LinkRefused
+├── WriteTaken
 ├── MethodNotAllowed
 ├── BodyTooLarge
 ├── TooManyRequests
@@ -124,6 +125,12 @@ class LinkRefused(BridgedError):
     """The link was used, has ended, or never was."""
 
     code = "link_refused"
+
+
+class WriteTaken(BridgedError):
+    """Another connection already reads and writes this Stripe account in this mode."""
+
+    code = "write_taken"
 
 
 class MethodNotAllowed(BridgedError):
@@ -305,6 +312,7 @@ class PermissionMissing(StripeError):
     """403: the key lacks a permission, is not allowed from here, or access was revoked.
 
     `permissions` are the `rak_…` slugs Stripe named, any of which would do; `account_id` is the `acct_…` in its text.
+    `whole`: nothing can be read with this key, whatever is asked for.
     """
 
     code = "permission_missing"
@@ -315,12 +323,14 @@ class PermissionMissing(StripeError):
         *,
         hint: str = "",
         permissions: tuple[str, ...] = (),
+        whole: bool = False,
         account_id: str | None = None,
         stripe_code: str | None = None,
         request_id: str | None = None,
     ) -> None:
         super().__init__(message, hint=hint, status=403, stripe_code=stripe_code, request_id=request_id)
         self.permissions = permissions
+        self.whole = whole
         self.account_id = account_id
 
 

@@ -103,24 +103,27 @@ def _unauthorized(parts: _Refusal) -> StripeError:
 
 def _forbidden(parts: _Refusal) -> StripeError:
     slugs = tuple(dict.fromkeys(_SLUG.findall(parts.said)))
-    account = _ACCOUNT.search(parts.said)
+    account, whole = _ACCOUNT.search(parts.said), True
     if parts.code == "account_invalid":
         ours, hint = (
             "Access to this Stripe account was revoked, or it is not reachable with this key.",
             "Connect again.",
         )
     elif slugs:
+        whole = False
         ours = f"The key lacks a permission: {' or '.join(slugs)}."
         hint = "Edit the restricted key in the Stripe Dashboard and add it; the key itself stays the same."
     elif re.search(r"\bIP\b|ip address", parts.said, re.IGNORECASE):
         ours = "The key may not be used from this machine's address."
         hint = "Allow this address in the key's access policy in the Stripe Dashboard."
     else:
+        whole = False
         ours, hint = "The key may not do this.", "Check the key's permissions in the Stripe Dashboard."
     return PermissionMissing(
         parts.sentence(ours),
         hint=hint,
         permissions=slugs,
+        whole=whole,
         account_id=account[0] if account else None,
         stripe_code=parts.code,
         request_id=parts.request_id,

@@ -100,7 +100,83 @@ class ConnectionDocument(BaseModel):
     url: str
 
 
-class ConnectionState(ConnectionDocument):
+class Attention(BaseModel):
+    """Why a person is needed; nothing is read by itself meanwhile."""
+
+    code: str
+    message: str
+    hint: str
+    since: datetime
+
+
+class StandingDocument(BaseModel):
+    """What a connection may do at Stripe, and how it stands."""
+
+    access: Literal["read_only", "read_write"]
+    needs_attention: Attention | None
+    key_replaced_at: datetime | None
+    old_key_until: datetime | None = Field(description="Until then Stripe may still accept the key before this one.")
+    disconnected_at: datetime | None
+
+
+class ConnectBody(Document):
+    """A Stripe account to connect."""
+
+    key: str = Field(min_length=1, max_length=1000, description="A restricted (recommended) or secret API key.")
+    name: str | None = Field(None, min_length=1, max_length=200)
+
+
+class KeyBody(Document):
+    """Another key of the same account."""
+
+    key: str = Field(min_length=1, max_length=1000)
+    same_account: bool = Field(False, description="That it is the same account, where the keys do not tell.")
+
+
+class ConnectionBody(Document):
+    """What to change of a connection; what is not named stays."""
+
+    name: str | None = Field(None, min_length=1, max_length=200)
+    access: Literal["read_only", "read_write"] | None = None
+
+
+class EndBody(Document):
+    """What becomes of the data."""
+
+    data: Literal["keep", "delete"]
+
+
+class Readable(BaseModel):
+    """One row of the permission matrix."""
+
+    object: str
+    allowed: bool
+    permissions: list[str] = Field(description="Of these Stripe says that any would do.")
+    message: str
+
+
+class TestDocument(BaseModel):
+    """What a key may read, as Stripe has just said."""
+
+    object: Literal["connection_test"]
+    connection: str
+    account: str | None
+    recovered: str | None = Field(description="The code of what was wrong and is over.")
+    missing: list[str] = Field(description="Permissions to add for everything to be readable.")
+    objects: list[Readable]
+
+
+class EndDocument(BaseModel):
+    """A connection that was ended."""
+
+    object: Literal["connection_end"]
+    connection: str
+    rows: int = Field(description="Rows deleted.")
+    left: list[str] = Field(description="Webhook endpoints of ours that are still at Stripe.")
+    problem: str
+
+
+class ConnectionState(ConnectionDocument, StandingDocument):
     """A connection, and what its mirror holds. `as_of`: the moment at which every kind was last complete."""
 
     status: Literal["new", "syncing", "complete", "incomplete"]

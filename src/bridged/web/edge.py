@@ -42,6 +42,8 @@ _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.NotFound, 404),
     (errors.MethodNotAllowed, 405),
     (errors.LeaseHeld, 409),
+    (errors.WriteTaken, 409),
+    (errors.KeyRefused, 422),
     (errors.LeaseLost, 409),
     (errors.BodyTooLarge, 413),
     (errors.UsageError, 422),

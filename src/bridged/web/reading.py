@@ -64,7 +64,8 @@ def connection_url(connection: Connection) -> str:
     return f"{PREFIX}/{connection.id}"
 
 
-def _connection(connection: Connection) -> dict[str, Any]:
+def connection_document(connection: Connection) -> dict[str, Any]:
+    """A connection as the API shows it."""
     return {
         "id": connection.id,
         "object": "connection",
@@ -79,7 +80,7 @@ def _connection(connection: Connection) -> dict[str, Any]:
 @lists.get("", responses={200: {"model": ConnectionList}}, openapi_extra=needs("read"))
 async def list_connections(app: CallersApp) -> Response:
     """The connections of the workspace."""
-    found = [_connection(each) for each in await root.connections(app, None)]
+    found = [connection_document(each) for each in await root.connections(app, None)]
     return json({"object": "list", "data": found, "has_more": False, "url": PREFIX})
 
 
@@ -104,7 +105,7 @@ async def get_connection(app: CallersApp, connection: Named) -> Response:
         },
         "kinds": kinds,
     }
-    return json({**_connection(found.connection), **state})
+    return json({**connection_document(found.connection), **found.standing.as_json(), **state})
 
 
 def _status(found: root.Status) -> str:

@@ -1,0 +1,93 @@
+"""A connection's webhook endpoint at Stripe and its signing secrets: looked at, created, repaired, rotated, removed."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import AsyncGenerator
+from datetime import timedelta
+
+from bridged import accounts
+from bridged.accounts import Connection
+from bridged.app import DEFAULT_PACE, App
+from bridged.connect import webhooks
+from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
+from bridged.core import clock
+from bridged.core.errors import LeaseHeld
+from bridged.stripe.client import StripeClient
+from bridged.stripe.keys import read_signing_secret
+from bridged.sync.control import steering
+from bridged.sync.desk import leased
+from bridged.sync.reads import counted
+from bridged.sync.settings import Change
+
+
+async def webhook_state(app: App, connection: Connection) -> Webhook:
+    """How the connection's webhook stands, without asking Stripe."""
+    return await webhooks.state(_site(app, connection))
+
+
+async def ensure_webhook(app: App, connection: Connection) -> Ensured:
+    """Creates or repairs the connection's webhook endpoint. Raises UsageError, LeaseHeld, StripeError."""
+    site = _site(app, connection)
+    site.wanted()
+    async with _endpoints(app, connection) as client, _driven(app, connection):
+        return await webhooks.ensure(site, client)
+
+
+async def rotate_webhook(app: App, connection: Connection) -> Ensured:
+    """Gives our endpoint another secret; the old one is accepted for a day. Raises as `ensure_webhook`."""
+    site = _site(app, connection)
+    site.wanted()
+    async with _endpoints(app, connection) as client:
+        return await webhooks.rotate(site, client)
+
+
+async def enter_webhook_secret(app: App, connection: Connection, pasted: str, keep: timedelta) -> Webhook:
+    """Stores a signing secret entered by hand; those before it end after `keep`. Raises KeyRefused."""
+    async with _driven(app, connection):
+        return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
+
+
+async def remove_webhook(app: App, connection: Connection) -> Removed:
+    """Deletes our endpoint at Stripe and forgets it with its secrets. Raises LeaseHeld, StripeError."""
+    async with _endpoints(app, connection) as client:
+        return await webhooks.remove(_site(app, connection), client)
+
+
+@contextlib.asynccontextmanager
+async def _driven(app: App, connection: Connection) -> AsyncGenerator[None]:
+    """Whoever gives a connection its first signing secret wants its deliveries applied: the method becomes `both`.
+
+    Afterwards it is what a person says, `api` too.
+    """
+    now = clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        before = await accounts.webhook_secrets(conn, connection, now)
+    yield
+    async with app.database.transaction(app.workspace_id) as conn:
+        after = await accounts.webhook_secrets(conn, connection, now)
+    if after and not before and (await steering.settings(app.database, connection)).method == "api":
+        await steering.change(app.database, connection, Change(method="both"))
+
+
+def _site(app: App, connection: Connection) -> Site:
+    return Site(app.database, app.vault, connection, app.settings.public_url)
+
+
+@contextlib.asynccontextmanager
+async def _endpoints(app: App, connection: Connection) -> AsyncGenerator[StripeClient]:
+    """A client that alone, of all processes, looks after this connection's endpoint. A sync may run beside it."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        key = await accounts.api_key(conn, app.vault, connection)
+    gate = app.gates.get(connection.account_key)
+    if gate is None:
+        gate = app.gate(connection.account_key, livemode=connection.livemode, pace=DEFAULT_PACE)
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(leased(app.database, f"webhook:{connection.id}", str(uuid.uuid4())))
+        except LeaseHeld:
+            raise LeaseHeld("Another process is at this webhook endpoint.", hint="Try again in a minute.") from None
+        client = await stack.enter_async_context(app.client(key, gate))
+        await stack.enter_async_context(counted(app.database, client, steering.scope_of(connection)))
+        yield client
