@@ -27,6 +27,7 @@ SQL = re.compile(
 )
 
 PSYCOPG_HOMES = {
+    "accounts/life/store.py": "deletes from tables by their names",
     "core/db.py": "maps its errors",
     "core/migrate.py": "runs before there is a pool",
     "messages/intake.py": "a delivery that PostgreSQL refuses must not take its group down",
