@@ -24,7 +24,7 @@ PARTITIONS = "select oid::regclass::text as name, relrowsecurity from pg_class w
 INBOX = {"bridged.events", "bridged.deliveries"}
 """Tables into which the role at the open door may put rows of any tenant."""
 OURS = "'bridged'::regnamespace, 'stripe'::regnamespace"
-NO_TENANTS = {"bridged.migrations", "bridged.workspaces", "bridged.keysets", "bridged.leases"}
+NO_TENANTS = {"bridged.migrations", "bridged.workspaces", "bridged.keysets", "bridged.keyset_keys", "bridged.leases"}
 """Tables that hold nothing of a tenant's."""
 
 

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, database, events, output, steering, tokens, verification
+from bridged.cli import bulk, database, events, keys, output, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.listening import listen
@@ -34,6 +34,7 @@ cli = cyclopts.App(
     suppress_keyboard_interrupt=False,  # `main` says what an interrupted run leaves behind
 )
 cli.command(database.cli)
+cli.command(keys.cli)
 cli.command(tokens.cli)
 cli.command(webhooks.cli)
 cli.command(events.cli)
