@@ -77,9 +77,9 @@ def test_names_of_others_are_none_of_our_business() -> None:
 
 def test_a_kms_is_named_by_an_address() -> None:
     uri = "aws-kms://arn:aws:kms:eu-west-1:1:key/x"
-    assert settings.read({"HOME": "/", "BRIDGED_KMS_URI": uri}).kms_uri == uri
+    assert read({"HOME": "/", "BRIDGED_KMS_URI": uri}).kms_uri == uri
     with pytest.raises(SettingsError, match="BRIDGED_KMS_URI"):
-        settings.read({"HOME": "/", "BRIDGED_KMS_URI": "a key"})
+        read({"HOME": "/", "BRIDGED_KMS_URI": "a key"})
 
 
 @pytest.mark.parametrize("name", ["BRIDGED_MASTER_KEY", "BRIDGED_DATABASE_URL"])

@@ -19,6 +19,7 @@ import bridged
 from bridged import app as root
 from bridged.cli import bulk, database, events, keys, output, steering, tokens, verification
 from bridged.cli import webhook as webhooks
+from bridged.cli.doctor import doctor
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.listening import listen
 from bridged.cli.progress import progress_of
@@ -39,6 +40,7 @@ cli.command(tokens.cli)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(listen)
+cli.command(doctor)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 
