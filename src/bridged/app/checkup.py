@@ -24,9 +24,10 @@ from bridged.connect.subscribed import SUBSCRIBED
 from bridged.core import clock
 from bridged.core.db import owner_url
 from bridged.core.embedded import Embedded
-from bridged.core.errors import StripeError
+from bridged.core.errors import BridgedError, NotFound, StripeError, VaultError
 from bridged.core.jobs import DEAD_AFTER
 from bridged.core.migrate import check
+from bridged.core.types import Secret
 from bridged.messages.log import store as events
 from bridged.mirror.kinds import SYNCED
 from bridged.stripe.client import PIN, StripeClient
@@ -139,26 +140,34 @@ async def egress(base: str) -> EgressFacts:
 
 async def connection(app: App, found: Connection) -> tuple[Finding, ...]:
     """What a connection's key may, how its syncs and its webhook stand. A key that fails is a finding, not an error."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        key = await accounts.api_key(conn, app.vault, found)
-    gate = app.gate(found.account_key, livemode=found.livemode, pace=root.DEFAULT_PACE)
-    failed: StripeError | None = None
+    failed: BridgedError | None = None
     reads: tuple[doctor.Read, ...] = ()
     listed: tuple[Endpoint, ...] | None = None
-    async with app.client(key, gate) as client, counted(app.database, client, steering.scope_of(found)):
-        try:
-            reads = await _reads(client)
-        except StripeError as error:
-            failed = error
-        else:
-            # Few restricted keys may list endpoints; what else fails here has shown itself before.
-            with contextlib.suppress(StripeError):
-                listed = tuple(await endpoint.listed(client))
+    try:
+        async with app.database.transaction(app.workspace_id) as conn:
+            key = await accounts.api_key(conn, app.vault, found)
+        reads, listed = await _asked(app, found, key)
+    except (NotFound, VaultError, StripeError) as error:
+        failed = error
     facts = ConnectionFacts(
         found.name, found.mode, found.key_fingerprint, app.settings.stripe_api_base, PIN, failed, reads,
         await _sync(app, found), await _webhook(app, found, listed),
     )  # fmt: skip
     return doctor.connection(facts, clock.now())
+
+
+async def _asked(
+    app: App, found: Connection, key: Secret
+) -> tuple[tuple[doctor.Read, ...], tuple[Endpoint, ...] | None]:
+    """What the key may read, and the endpoints at Stripe, if it may list those. Raises StripeError."""
+    gate = app.gate(found.account_key, livemode=found.livemode, pace=root.DEFAULT_PACE)
+    async with app.client(key, gate) as client, counted(app.database, client, steering.scope_of(found)):
+        reads = await _reads(client)
+        try:
+            return reads, tuple(await endpoint.listed(client))
+        except StripeError:
+            # Few restricted keys may list endpoints; what else fails here has shown itself before.
+            return reads, None
 
 
 async def _reads(client: StripeClient) -> tuple[doctor.Read, ...]:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Literal
 
 from bridged.connect.plan import Endpoint, Wanted
-from bridged.core.errors import KeyInvalid, PermissionMissing, RateLimited, StripeError
+from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, RateLimited
 
 Severity = Literal["ok", "warn", "error"]
 Trouble = Literal["dns", "timeout", "refused", "tls", "no_stripe"]
@@ -133,7 +133,7 @@ class ConnectionFacts:
     fingerprint: str
     base: str
     version: str
-    failed: StripeError | None
+    failed: BridgedError | None
     reads: tuple[Read, ...]
     sync: SyncFacts
     webhook: WebhookFacts
@@ -186,7 +186,7 @@ def _database(found: DatabaseFacts) -> Iterator[Finding]:
             "error",
             f"Row-level security is off on {', '.join(found.unprotected)}.",
             "Somebody switched it off by hand: our migrations switch it on.",
-            "alter table … enable row level security, for each of them, as the owner.",
+            "Switch it on again for each of them, as the owner.",
         )
     else:
         yield Finding("row_level_security", "ok", "Row-level security is on for every tenant's table.")
