@@ -28,6 +28,7 @@ NO_TENANTS = {
     "bridged.migrations",
     "bridged.workspaces",
     "bridged.keysets",
+    "bridged.keyset_keys",
     "bridged.leases",
     "bridged.users",
     "bridged.throttles",

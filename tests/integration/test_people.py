@@ -23,7 +23,7 @@ from bridged import app as root
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.audit import store as audit
 from bridged.accounts.people import ABSOLUTE, IDLE, ROLES, Failures, Role, check_grant, scope_of
-from bridged.app import people
+from bridged.app import keys, people
 from bridged.app.people import Visitor
 from bridged.core import clock
 from bridged.core.db import APP_ROLE
@@ -267,6 +267,8 @@ async def test_a_second_factor(house: House) -> None:
     assert secret not in (await browser.open("/account"))[1]
     assert await house.browser().sign_in(ANA) == 401
     assert await house.browser().sign_in(ANA, code=code) == 401, "the code was used to turn it on"
+    rotated = await keys.rotate(house.web.app, SYSTEM)
+    assert rotated.ciphertexts == 1, "the secret is encrypted anew like any other"
     later = code_of(secret, clock.unix() + 30)
     tries = await asyncio.gather(*(house.browser().sign_in(ANA, code=later) for _ in range(2)))
     assert sorted(tries) == [303, 401], "a code works once"
@@ -288,6 +290,14 @@ async def test_guessing_is_slowed_across_processes(house: House) -> None:
         assert 0 < blocked.value.retry_after <= 10
     with pytest.raises(TooManyRequests):
         await people.sign_in(app, BEN, Secret(PASSWORD), "", Visitor(ANA))
+
+
+async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(house: House) -> None:
+    await house.member(ANA, "owner")
+    tries = [people.sign_in(house.web.app, ANA, Secret(f"wrong {n}"), "", Visitor(f"{n}")) for n in range(20)]
+    found = [type(each) for each in await asyncio.gather(*tries, return_exceptions=True)]
+    assert found.count(SignInRefused) == 6
+    assert found.count(TooManyRequests) == 14
 
 
 @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=40))

@@ -61,7 +61,10 @@ PYRIGHT_IGNORES = {"stripe/client.py": 1}
 SHARED_TABLES = {
     "bridged.leases": "the account is the unit, whoever connected it",
     "bridged.workspaces": "the tenants themselves",
+    "bridged.ciphertexts": "counts across tenants, and nothing of them",
     "bridged.keysets": "one keyset for all",
+    "jobs.procrastinate_workers": "whoever works, works for all",
+    "bridged.keyset_keys": "the ages of its keys",
     "bridged.migrations": "the schema's own ledger",
 }
 

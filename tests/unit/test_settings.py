@@ -75,9 +75,11 @@ def test_names_of_others_are_none_of_our_business() -> None:
     read({"STRIPE_API_KEY": "sk_live_1", "PATH": "/bin", "BRIDGEDX": "1"})
 
 
-def test_a_kms_is_refused_as_long_as_it_is_not_built() -> None:
+def test_a_kms_is_named_by_an_address() -> None:
+    uri = "aws-kms://arn:aws:kms:eu-west-1:1:key/x"
+    assert read({"HOME": "/", "BRIDGED_KMS_URI": uri}).kms_uri == uri
     with pytest.raises(SettingsError, match="BRIDGED_KMS_URI"):
-        read({"BRIDGED_KMS_URI": "aws-kms://key"})
+        read({"HOME": "/", "BRIDGED_KMS_URI": "a key"})
 
 
 @pytest.mark.parametrize("name", ["BRIDGED_MASTER_KEY", "BRIDGED_DATABASE_URL"])

@@ -143,6 +143,7 @@ async def connect(
         stored = await _insert(conn, workspace_id, key, kind, identity, name, livemode=livemode)
     else:
         stored = await _update(conn, existing, key, kind, identity)
+    await vault.current(conn)
     ciphertext = vault.encrypt(key, workspace_id=workspace_id, connection_id=stored.id, field=API_KEY)
     await conn.execute(
         "insert into bridged.credentials (workspace_id, connection_id, field, ciphertext) values (%s, %s, %s, %s) "
@@ -239,6 +240,7 @@ async def find(conn: Conn, workspace_id: int, wanted: str | None) -> Connection:
 
 async def api_key(conn: Conn, vault: Vault, connection: Connection) -> Secret:
     """The connection's key, decrypted. Raises VaultError, NotFound."""
+    await vault.current(conn)
     cursor = await conn.execute(
         "select ciphertext from bridged.credentials where connection_id = %s and field = %s", (connection.id, API_KEY)
     )
@@ -401,8 +403,9 @@ async def add_webhook_secret(
             (now + keep, connection.id, fingerprint),
         )
     found = str(uuid.uuid4())
+    await vault.current(conn)
     ciphertext = vault.encrypt(
-        secret, workspace_id=connection.workspace_id, connection_id=connection.id, field=_secret_field(found)
+        secret, workspace_id=connection.workspace_id, connection_id=connection.id, field=secret_field(found)
     )
     cursor = await conn.execute(
         "insert into bridged.webhook_secrets (workspace_id, connection_id, id, fingerprint, ciphertext, created_at) "
@@ -435,6 +438,7 @@ async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target
 
     Raises VaultError.
     """
+    await vault.current(conn)
     cursor = await conn.execute(
         "select workspace_id, livemode, account_id, secrets from bridged.webhook_target(%s)", (connection_id,)
     )
@@ -447,7 +451,7 @@ async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target
                 base64.b64decode(each["ciphertext"]),
                 workspace_id=row["workspace_id"],
                 connection_id=connection_id,
-                field=_secret_field(each["id"]),
+                field=secret_field(each["id"]),
             ),
             each["expires_at"],
         )
@@ -456,5 +460,6 @@ async def webhook_target(conn: Conn, vault: Vault, connection_id: str) -> Target
     return Target(row["workspace_id"], connection_id, row["livemode"], row["account_id"], secrets)
 
 
-def _secret_field(secret_id: str) -> str:
+def secret_field(secret_id: str) -> str:
+    """What the ciphertext of a signing secret is bound to, beside workspace and connection."""
     return f"webhook_secret:{secret_id}"

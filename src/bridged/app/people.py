@@ -8,7 +8,19 @@ from datetime import datetime, timedelta
 from bridged.accounts import people as rules
 from bridged.accounts.audit import Act, Actor
 from bridged.accounts.audit import store as audit
-from bridged.accounts.people import Known, Link, OpenSession, Person, Place, Purpose, Role, Session, secrets, store
+from bridged.accounts.people import (
+    Failures,
+    Known,
+    Link,
+    OpenSession,
+    Person,
+    Place,
+    Purpose,
+    Role,
+    Session,
+    secrets,
+    store,
+)
 from bridged.app import App
 from bridged.core import clock
 from bridged.core.db import Conn
@@ -64,16 +76,16 @@ async def _checked(app: App, email: str, password: Secret, code: str, visitor: V
     """The user these belong to, and where they belong. Raises SignInRefused, TooManyRequests."""
     now = clock.now()
     keys = [secrets.digest(f"account {email}"), secrets.digest(f"address {visitor.address}")]
-    await _wait_out(app, keys, now)
+    before = await _tried(app, keys, now)
     async with app.database.transaction() as conn:
         found = await store.known(conn, email)
         places = await store.places(conn, found.id) if found else []
+        secret = await _totp_of(app, conn, found)
     right = await secrets.fits(password, found.password_hash if found else None)
-    if found is None or not right or not await _second_factor(app, found, code):
-        await _failed(app, keys, places, visitor.actor(email), now)
+    if found is None or not right or not await _second_factor(app, found, secret, code):
+        await _tell(app, places, visitor.actor(email), now)
         raise _refusal()
-    async with app.database.transaction() as conn:
-        await store.forget_failures(conn, keys[0])
+    await _succeeded(app, keys, before)
     return found, places
 
 
@@ -84,32 +96,53 @@ def _refusal() -> SignInRefused:
     )
 
 
-async def _wait_out(app: App, keys: list[bytes], now: datetime) -> None:
-    async with app.database.transaction() as conn:
-        found = [await store.failures(conn, key) for key in keys]
-    until = max((each.blocked_until for each in found if each is not None), default=now)
-    if until > now:
-        raise TooManyRequests(
-            "Signing in failed too often.", hint="Wait as Retry-After says.", retry_after=(until - now).total_seconds()
-        )
+async def _tried(app: App, keys: list[bytes], now: datetime) -> list[Failures]:
+    """Counts a try as failed before it is looked at: many at once are no more than one after the other.
 
-
-async def _failed(app: App, keys: list[bytes], places: list[Place], actor: Actor, now: datetime) -> None:
-    """Counts a failure, and tells the workspaces of the account, if there is one, that somebody tried."""
+    Returns what was counted before. Raises TooManyRequests.
+    """
+    before: list[Failures] = []
     async with app.database.transaction() as conn:
         for key in keys:
-            before = await store.failures(conn, key) or rules.Failures(0, now, now)
-            await store.note_failure(conn, key, before.after(now))
+            found = await store.failures(conn, key) or rules.Failures(0, now, now)
+            if found.blocked_until > now:
+                raise TooManyRequests(
+                    "Signing in failed too often.",
+                    hint="Wait as Retry-After says.",
+                    retry_after=(found.blocked_until - now).total_seconds(),
+                )
+            await store.note_failure(conn, key, found.after(now))
+            before.append(found)
+    return before
+
+
+async def _succeeded(app: App, keys: list[bytes], before: list[Failures]) -> None:
+    """The account begins anew; the address has as many failures as before, or one good account would clear it."""
+    async with app.database.transaction() as conn:
+        await store.forget_failures(conn, keys[0])
+        for key, found in zip(keys[1:], before[1:], strict=True):
+            await store.set_failures(conn, key, found)
+
+
+async def _tell(app: App, places: list[Place], actor: Actor, now: datetime) -> None:
+    """Tells the workspaces of an account, if there is one, that somebody tried."""
     for place in places:
         async with app.database.transaction(place.workspace_id) as conn:
             await audit.record(conn, place.workspace_id, actor, Act("session.refused", f"user {actor.name}"), now)
 
 
-async def _second_factor(app: App, found: Known, code: str) -> bool:
+async def _totp_of(app: App, conn: Conn, found: Known | None) -> Secret | None:
+    """The secret of somebody's second factor, if they have one."""
+    if found is None or found.totp is None:
+        return None
+    await app.vault.current(conn)
+    return app.vault.decrypt(found.totp, workspace_id=0, connection_id=found.id, field=rules.TOTP_FIELD)
+
+
+async def _second_factor(app: App, found: Known, secret: Secret | None, code: str) -> bool:
     """Whether the code is right, where one is needed; a code is taken once."""
-    if found.totp is None:
+    if secret is None:
         return True
-    secret = app.vault.decrypt(found.totp, workspace_id=0, connection_id=found.id, field="totp")
     step = secrets.totp_step(secret, code, clock.unix())
     if step is None:
         return False
@@ -352,7 +385,7 @@ def _named(members: list[Person], email: str) -> Person:
 
 async def change_password(app: App, session: Session, old: Secret, new: Secret, visitor: Visitor) -> None:
     """Ends all other sessions of the user. Raises SignInRefused, TooManyRequests, UsageError."""
-    found = await _proven(app, session, old, visitor)
+    found = await _proven(app, session, old)
     rules.check_password(new.reveal(), session.email)
     hashed, now = await secrets.hashed(new), clock.now()
     async with app.database.transaction(session.workspace_id) as conn:
@@ -361,15 +394,15 @@ async def change_password(app: App, session: Session, old: Secret, new: Secret, 
         await audit.record(conn, session.workspace_id, actor_of(session, visitor), act, now)
 
 
-async def _proven(app: App, session: Session, password: Secret, visitor: Visitor) -> Known:
+async def _proven(app: App, session: Session, password: Secret) -> Known:
     """The user, who has shown once more that it is they: a session left open must not be enough."""
-    now, keys = clock.now(), [secrets.digest(f"account {session.email}")]
-    await _wait_out(app, keys, now)
+    keys = [secrets.digest(f"account {session.email}")]
+    before = await _tried(app, keys, clock.now())
     async with app.database.transaction() as conn:
         found = await store.known(conn, session.email)
     if found is None or not await secrets.fits(password, found.password_hash):
-        await _failed(app, keys, [], actor_of(session, visitor), now)
         raise SignInRefused("That is not your password.", hint="Try again.")
+    await _succeeded(app, keys, before)
     return found
 
 
@@ -387,14 +420,16 @@ async def set_totp(
 
     Raises SignInRefused, TooManyRequests, UsageError.
     """
-    found, now, step = await _proven(app, session, password, visitor), clock.now(), 0
-    ciphertext = None
+    found, now, step = await _proven(app, session, password), clock.now(), 0
     if secret is not None:
         step = secrets.totp_step(secret, code, clock.unix()) or 0
         if not step:
             raise UsageError("That is not the code of this moment.", hint="Check the clock of your device; try again.")
-        ciphertext = app.vault.encrypt(secret, workspace_id=0, connection_id=found.id, field="totp")
     async with app.database.transaction(session.workspace_id) as conn:
+        ciphertext = None
+        if secret is not None:
+            await app.vault.current(conn)
+            ciphertext = app.vault.encrypt(secret, workspace_id=0, connection_id=found.id, field=rules.TOTP_FIELD)
         await store.set_totp(conn, found.id, ciphertext, step)
         act = Act("user.totp_on" if secret else "user.totp_off", f"user {session.email}")
         await audit.record(conn, session.workspace_id, actor_of(session, visitor), act, now)

@@ -17,9 +17,10 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, connection, database, events, output, people, steering, tokens, verification
+from bridged.cli import bulk, connection, database, events, keys, output, people, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
+from bridged.cli.doctor import doctor
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.listening import listen
 from bridged.cli.progress import progress_of
@@ -36,6 +37,7 @@ cli = cyclopts.App(
 )
 cli.command(database.cli)
 cli.command(connection.cli)
+cli.command(keys.cli)
 cli.command(tokens.cli)
 cli.command(people.cli)
 cli.command(people.workspace_cli)
@@ -43,6 +45,7 @@ cli.command(people.audit)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(listen)
+cli.command(doctor)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 

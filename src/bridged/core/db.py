@@ -128,6 +128,19 @@ def app_conninfo(settings: Settings, embedded: Embedded | None, role: str = APP_
 
 
 @contextlib.asynccontextmanager
+async def owning(settings: Settings) -> AsyncGenerator[Conn]:
+    """A transaction with the owner's rights, for what the application's role must not be able to do.
+
+    The server runs and the schema is up to date: an open Database is at hand. Raises DatabaseUnavailable.
+    """
+    url = owner_url(settings, None if settings.database_url else Embedded(settings.home))
+    with _mapped():
+        opened = await psycopg.AsyncConnection[dict[str, Any]].connect(url, row_factory=dict_row)
+        async with opened as conn:
+            yield conn
+
+
+@contextlib.asynccontextmanager
 async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
     """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pools.
 

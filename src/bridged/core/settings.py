@@ -24,6 +24,7 @@ class Settings:
     database_url: Secret | None = None
     stripe_api_base: str = STRIPE_API
     master_key: Secret | None = None
+    kms_uri: str | None = None
     public_url: str | None = None
     log_level: str = "warning"
     events_days: int = 30
@@ -52,16 +53,13 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     """
     env = os.environ if environ is None else environ
     _refuse_unknown(env)
-    if env.get("BRIDGED_KMS_URI"):
-        raise SettingsError(
-            "BRIDGED_KMS_URI is set, but wrapping the keyset by a KMS is not built yet.",
-            hint="Unset it and give BRIDGED_MASTER_KEY_FILE.",
-        )
+    master_key = _secret(env, "BRIDGED_MASTER_KEY")
     return Settings(
         home=_home(env),
         database_url=_database_url(env),
         stripe_api_base=_api_base(env.get("BRIDGED_STRIPE_API_BASE") or STRIPE_API),
-        master_key=_secret(env, "BRIDGED_MASTER_KEY"),
+        master_key=master_key,
+        kms_uri=_kms_uri(env.get("BRIDGED_KMS_URI") or None, master_key),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
@@ -71,7 +69,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 def _refuse_unknown(env: Mapping[str, str]) -> None:
     known = (*KNOWN, *_FILES, *_RESERVED)
     for name in sorted(env):
-        if name.startswith("BRIDGED_") and name not in known and name != "BRIDGED_KMS_URI":
+        if name.startswith("BRIDGED_") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise SettingsError(
                 f"{name} is not a setting. The nearest one is {near}.", hint=f"Unset {name} or rename it."
@@ -101,6 +99,18 @@ def _secret(env: Mapping[str, str], name: str) -> Secret | None:
         if not value:
             raise SettingsError(f"The file named in {name}_FILE is empty.", hint="Put the value into it.")
     return Secret(value) if value else None
+
+
+def _kms_uri(uri: str | None, master_key: Secret | None) -> str | None:
+    if uri is None:
+        return None
+    if master_key is not None:
+        raise SettingsError("BRIDGED_KMS_URI and BRIDGED_MASTER_KEY are both set.", hint="Keep one of them.")
+    if "://" not in uri:
+        raise SettingsError(
+            "BRIDGED_KMS_URI is not the address of a key.", hint="Write aws-kms://arn:aws:kms:… or gcp-kms://projects/…"
+        )
+    return uri
 
 
 def _database_url(env: Mapping[str, str]) -> Secret | None:

@@ -1,50 +1,88 @@
 """Credentials at rest: Tink AEAD, bound to tenant, connection and field: a ciphertext moved elsewhere does not open.
 
-The keyset that encrypts lives in the database, wrapped by a master key that never does: `BRIDGED_MASTER_KEY` (32 random
-bytes in base64 or hex, or a long passphrase) or, in the embedded default, the file `master.key` in `BRIDGED_HOME`, made
-at first use with mode 0600.
+The keyset that encrypts lives in the database, wrapped by a master key that never does (`core.master`). It can be
+rotated while everything runs: whoever reads or writes a ciphertext first calls `Vault.current` in the same
+transaction, and whoever changes the keyset waits for those transactions and lets none begin meanwhile. So nobody
+encrypts with a key that is about to be destroyed, and nobody meets a ciphertext whose key he does not have yet.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hashlib
-import os
-import secrets
+import asyncio
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime
 
 import tink
-from tink import aead, cleartext_keyset_handle
-from tink.proto import aes_gcm_pb2, tink_pb2
+from tink import aead
 
-from bridged.core.db import Database
-from bridged.core.errors import SettingsError, VaultError
+from bridged.core import keyset, master
+from bridged.core.db import Conn, Database
+from bridged.core.errors import VaultError
+from bridged.core.keyset import Keyset
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 
-# Tink's Python package has no types for its generated protocol buffers.
-_protos: Any = tink_pb2
-_aes: Any = aes_gcm_pb2
-_cleartext: Any = cleartext_keyset_handle
-_templates: Any = aead.aead_key_templates
-_tink: Any = tink
-_MASTER_BYTES = 32
-_SHORTEST_PASSPHRASE = 16
-_KEYSET_LABEL = b"bridged keyset"
-_READ_KEYSET = "select wrapped from bridged.keysets where id = 1"
-_WRITE_KEYSET = "insert into bridged.keysets (id, wrapped) values (1, %s) on conflict (id) do nothing"
+_LOCK = 0x6B657973
+"""Shared by whoever uses the keyset in a transaction, held alone by whoever changes it."""
+_SHARE = "select pg_advisory_xact_lock_shared(%s)"
+_EXCLUDE = "select pg_advisory_xact_lock(%s)"
+_VERSION = "select version from bridged.keysets where id = 1"
+_READ = "select wrapped, version from bridged.keysets where id = 1"
+_WRITE = "insert into bridged.keysets (id, wrapped) values (1, %s) on conflict (id) do nothing"
+_CHANGE = "update bridged.keysets set wrapped = %s, version = version + %s where id = 1 returning version"
+_NOTE = (
+    "insert into bridged.keyset_keys (id, created_at) "
+    "select unnest(%s::bigint[]), coalesce(%s, (select created_at from bridged.keysets where id = 1)) "
+    "on conflict (id) do nothing"
+)
+_NOTE_DESTROYED = (
+    "update bridged.keyset_keys set destroyed_at = %s where not id = any(%s::bigint[]) and destroyed_at is null"
+)
+_HISTORY = (
+    "select coalesce(k.id, g.id) as id, coalesce(k.created_at, (select created_at from bridged.keysets where id = 1)) "
+    "as created_at, k.destroyed_at from bridged.keyset_keys k full join unnest(%s::bigint[]) as g (id) on g.id = k.id "
+    "order by 2, 1"
+)
+"""A keyset that was never rotated has one key, as old as itself, of which no note was made."""
 
-aead.register()
+
+@dataclass(frozen=True, slots=True)
+class Aged:
+    """When a key was made and, if it is gone, destroyed."""
+
+    id: int
+    created_at: datetime
+    destroyed_at: datetime | None
 
 
 class Vault:
     """Encrypts and decrypts with the unwrapped keyset."""
 
-    def __init__(self, keyset: Any) -> None:
-        self._aead: aead.Aead = keyset.primitive(aead.Aead)
+    def __init__(self, settings: Settings, keys: Keyset, version: int) -> None:
+        self._settings = settings
+        self._use(keys, version)
+
+    def _use(self, keys: Keyset, version: int) -> None:
+        self.keys = keys
+        self.version = version
+        self._aead: aead.Aead = keys.aead()
+
+    async def current(self, conn: Conn) -> None:
+        """Holds the keyset as it is until the end of this transaction, read anew if it has been rotated.
+
+        Called before ciphertexts are read or written. Raises VaultError.
+        """
+        await conn.execute(_SHARE, (_LOCK,))
+        # A statement of its own: its snapshot must be from after the lock was had.
+        row = await (await conn.execute(_VERSION)).fetchone()
+        if row is not None and row["version"] != self.version:
+            await self._reload(conn)
+
+    async def _reload(self, conn: Conn) -> None:
+        row = await (await conn.execute(_READ)).fetchone()
+        assert row is not None
+        self._use(await _unwrapped(self._settings, row["wrapped"]), row["version"])
 
     def encrypt(self, secret: Secret, *, workspace_id: int, connection_id: str, field: str) -> bytes:
         """The ciphertext of a credential."""
@@ -59,6 +97,37 @@ class Vault:
                 "A stored credential does not open with this keyset.", hint="Connect the account again with its key."
             ) from None
 
+    async def change(self, conn: Conn, changed: Callable[[Keyset], Keyset], now: datetime) -> None:
+        """Other keys from the end of this transaction on. The caller holds the keyset alone: see `alone`."""
+        keys = changed(self.keys)
+        wrapper = await asyncio.to_thread(master.master_of, self._settings, may_create=False)
+        await conn.execute(_NOTE, ([each.id for each in self.keys.keys], None))
+        row = await (await conn.execute(_CHANGE, (keys.wrapped(wrapper), 1))).fetchone()
+        assert row is not None
+        ids = [each.id for each in keys.keys]
+        await conn.execute(_NOTE, (ids, now))
+        await conn.execute(_NOTE_DESTROYED, (now, ids))
+
+    async def alone(self, conn: Conn) -> None:
+        """Waits until nobody uses the keyset and keeps everybody from it until the end of this transaction.
+
+        Raises VaultError.
+        """
+        await conn.execute(_EXCLUDE, (_LOCK,))
+        await self._reload(conn)
+
+    async def rewrap(self, conn: Conn, wrapper: aead.Aead) -> None:
+        """Wraps the same keys by another master key. Who holds them already goes on; who starts needs the new one."""
+        await self.alone(conn)
+        await conn.execute(_CHANGE, (self.keys.wrapped(wrapper), 0))
+
+    async def history(self, conn: Conn) -> list[Aged]:
+        """The keys there are and were, oldest first."""
+        return [
+            Aged(**row)
+            for row in await (await conn.execute(_HISTORY, ([each.id for each in self.keys.keys],))).fetchall()
+        ]
+
 
 def _binding(workspace_id: int, connection_id: str, field: str) -> bytes:
     return f"workspace={workspace_id};connection={connection_id};field={field}".encode()
@@ -70,90 +139,22 @@ async def open_vault(settings: Settings, database: Database) -> Vault:
     Raises VaultError when the master key is not the one that wrapped the keyset, SettingsError when there is none.
     """
     async with database.transaction() as conn:
-        row = await (await conn.execute(_READ_KEYSET)).fetchone()
-        master = _master(settings, may_create=row is None)
+        row = await (await conn.execute(_READ)).fetchone()
         if row is None:
-            fresh = _tink.new_keyset_handle(_templates.AES256_GCM)
-            wrapped = tink.json_proto_keyset_format.serialize_encrypted(fresh, master, _KEYSET_LABEL)
-            await conn.execute(_WRITE_KEYSET, (wrapped,))
-            row = await (await conn.execute(_READ_KEYSET)).fetchone()
+            wrapper = await asyncio.to_thread(master.master_of, settings, may_create=True)
+            await conn.execute(_WRITE, (keyset.new_keyset().wrapped(wrapper),))
+            row = await (await conn.execute(_READ)).fetchone()
     assert row is not None
+    return Vault(settings, await _unwrapped(settings, row["wrapped"]), row["version"])
+
+
+async def _unwrapped(settings: Settings, wrapped: str) -> Keyset:
+    # In a thread: a passphrase takes a tenth of a second to stretch, and a KMS is on the network.
+    wrapper = await asyncio.to_thread(master.master_of, settings, may_create=False)
     try:
-        return Vault(tink.json_proto_keyset_format.parse_encrypted(row["wrapped"], master, _KEYSET_LABEL))
+        return await asyncio.to_thread(keyset.unwrapped, wrapped, wrapper)
     except tink.TinkError:
         raise VaultError(
             "The master key is not the one that protects this database's credentials.",
             hint="Give the original BRIDGED_MASTER_KEY or its file back.",
         ) from None
-
-
-def _master(settings: Settings, *, may_create: bool) -> aead.Aead:
-    if settings.master_key is not None:
-        return _aead_of(settings.master_key, "BRIDGED_MASTER_KEY")
-    path = settings.home / "master.key"
-    if settings.database_url is not None:
-        raise SettingsError(
-            "BRIDGED_MASTER_KEY is not set. With a database of your own, the key to its credentials is yours too.",
-            hint="Make one with `openssl rand -base64 32`, keep it, and give it in BRIDGED_MASTER_KEY or its _FILE.",
-        )
-    if not path.exists():
-        if not may_create:
-            raise VaultError(
-                f"The master key {path} is gone; stored credentials cannot be opened.",
-                hint="Put it back from your backup, or connect the accounts again in a new BRIDGED_HOME.",
-            )
-        _create(path)
-    return _aead_of(Secret(path.read_text(encoding="ascii").strip()), str(path))
-
-
-def _create(path: Path) -> None:
-    # Written aside and linked: two processes at once agree on one key, and a crash leaves no half of one.
-    path.parent.mkdir(parents=True, exist_ok=True)
-    draft = path.with_name(f"{path.name}.{secrets.token_hex(6)}")
-    handle = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "wb") as file:
-        file.write(base64.b64encode(secrets.token_bytes(_MASTER_BYTES)) + b"\n")
-        file.flush()
-        os.fsync(file.fileno())
-    try:
-        path.hardlink_to(draft)
-    except FileExistsError:
-        pass
-    finally:
-        draft.unlink()
-
-
-def _aead_of(given: Secret, source: str) -> aead.Aead:
-    key = _protos.Keyset.Key(
-        key_data=_protos.KeyData(
-            type_url="type.googleapis.com/google.crypto.tink.AesGcmKey",
-            value=_aes.AesGcmKey(version=0, key_value=_raw(given.reveal(), source)).SerializeToString(),
-            key_material_type=_protos.KeyData.SYMMETRIC,
-        ),
-        status=_protos.ENABLED,
-        key_id=1,
-        output_prefix_type=_protos.RAW,
-    )
-    handle: tink.KeysetHandle = _cleartext.from_keyset(_protos.Keyset(primary_key_id=1, key=[key]))
-    return handle.primitive(aead.Aead)
-
-
-def _raw(given: str, source: str) -> bytes:
-    """32 bytes: given in base64 or hex, or stretched from a long passphrase."""
-    decoders: tuple[Callable[[str], bytes], ...] = (
-        bytes.fromhex,
-        base64.standard_b64decode,
-        base64.urlsafe_b64decode,
-    )
-    for decode in decoders:
-        try:
-            raw = decode(given)
-        except (binascii.Error, ValueError):
-            continue
-        if len(raw) == _MASTER_BYTES:
-            return raw
-    if len(given) < _SHORTEST_PASSPHRASE:
-        raise SettingsError(
-            f"{source} is too short to protect anything.", hint="Make one with `openssl rand -base64 32`."
-        )
-    return hashlib.scrypt(given.encode(), salt=_KEYSET_LABEL, n=2**15, r=8, p=1, maxmem=2**26, dklen=_MASTER_BYTES)

@@ -26,10 +26,13 @@ HEADERS = {
     "form-action 'self'; frame-ancestors 'none'",
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+HSTS = "max-age=63072000; includeSubDomains"
+"""Sent where the request came by https, so that nobody comes by http again; over http browsers ignore it."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.CursorUnknown, 400),
@@ -166,6 +169,8 @@ class Edge:
                 headers["X-Request-Id"] = known
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
+                if scope["scheme"] == "https":
+                    headers.setdefault("Strict-Transport-Security", HSTS)
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request_id=known):

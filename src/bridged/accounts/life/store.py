@@ -101,6 +101,7 @@ async def rename(conn: Conn, connection: Connection, name: str) -> bool:
 
 async def replace_key(conn: Conn, vault: Vault, connection: Connection, key: Secret, kind: str, now: datetime) -> None:
     """Another key of the same account. It also takes a connection that had ended up again."""
+    await vault.current(conn)
     ciphertext = vault.encrypt(key, workspace_id=connection.workspace_id, connection_id=connection.id, field=API_KEY)
     await conn.execute(
         "insert into bridged.credentials (workspace_id, connection_id, field, ciphertext) values (%s, %s, %s, %s) "

@@ -25,6 +25,8 @@ IDLE = timedelta(hours=12)
 """A session that was not used for so long has ended."""
 ABSOLUTE = timedelta(days=14)
 """No session lasts longer."""
+TOTP_FIELD = "totp"
+"""What the ciphertext of a second factor is bound to, beside its user; its workspace is 0."""
 SHORTEST_PASSWORD = 10
 LONGEST_PASSWORD = 500
 _FREE_FAILURES = 5

@@ -228,6 +228,15 @@ async def note_failure(conn: Conn, key: bytes, found: Failures) -> None:
     )
 
 
+async def set_failures(conn: Conn, key: bytes, found: Failures) -> None:
+    """Puts the count of a key, which is of no workspace_id, back to what it was."""
+    await conn.execute(
+        "update bridged.throttles set failures = %s, failed_at = %s, blocked_until = %s "
+        "where key = %s -- of no workspace_id",
+        (found.count, found.last, found.blocked_until, key),
+    )
+
+
 async def forget_failures(conn: Conn, key: bytes) -> None:
     """Signing in succeeded: the key, of no workspace_id, begins anew."""
     await conn.execute("delete from bridged.throttles where key = %s -- of no workspace_id", (key,))

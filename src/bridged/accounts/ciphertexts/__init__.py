@@ -1,0 +1,1 @@
+"""Everything that is encrypted by the keyset, and where it lies."""

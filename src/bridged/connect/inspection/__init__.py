@@ -1,0 +1,1 @@
+"""What the database says about itself, for the doctor."""

@@ -1,0 +1,75 @@
+"""What every response carries, and that no tenant decides where Stripe's keys are sent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import Any
+
+import psycopg
+import pytest
+
+from bridged import app as root
+from bridged.core.settings import Settings
+from bridged.core.types import Secret
+from bridged.web import edge
+from bridged.web.api import routes
+from served import serving
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz", "/static/bridged.css", "/api/v1/connections", "/nowhere"])
+async def test_every_response_is_guarded(settings: Settings, path: str) -> None:
+    async with root.opened(settings) as app, serving(app) as web, web.session.get(web.url + path) as answer:
+        for name, value in edge.HEADERS.items():
+            assert answer.headers[name] == value, name
+        assert answer.headers["X-Request-Id"].startswith("req_")
+        # By plain http a browser would ignore it, and whoever tries it on localhost would be locked out of http.
+        assert "Strict-Transport-Security" not in answer.headers
+        assert "Set-Cookie" not in answer.headers
+
+
+async def test_by_https_nobody_comes_by_http_again() -> None:
+    sent: list[Any] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body"})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await edge.Edge(inner)({"type": "http", "scheme": "https", "headers": [], "method": "GET"}, None, send)  # type: ignore[arg-type]
+    assert dict(sent[0]["headers"])[b"strict-transport-security"] == edge.HSTS.encode()
+
+
+def test_the_policy_of_content_lets_no_script_in() -> None:
+    policy = dict(each.strip().split(" ", 1) for each in edge.HEADERS["Content-Security-Policy"].split(";"))
+    assert policy["default-src"] == "'none'"
+    assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
+    assert "unsafe" not in str(policy)
+
+
+def test_no_tenant_says_where_the_key_is_sent(settings: Settings, owner: str) -> None:
+    """The address is the process's setting alone: no column, no field of a request, no parameter holds one."""
+    document = str(routes().openapi())
+    assert not re.search(r"api_base|base_url|stripe_url|'host'", document)
+    with psycopg.connect(owner) as conn:
+        columns = conn.execute(
+            "select table_name || '.' || column_name from information_schema.columns where table_schema = 'bridged' "
+            "and column_name ~ '(url|uri|base|host|address)'"
+        ).fetchall()
+    # Where Stripe delivers to, and whence a request came.
+    assert {name for (name,) in columns} == {"webhook_endpoints.url", "audit.address", "sessions.address"}
+
+
+async def test_a_connection_of_any_content_asks_the_processes_own_address(settings: Settings) -> None:
+    async with root.opened(replace(settings, stripe_api_base="http://127.0.0.1:9")) as app, serving(app) as web:
+        for name in ("http://evil.example", "api_base", "x?stripe_api_base=http://evil.example"):
+            answer = await web.get("/api/v1/connections", params={"stripe_api_base": name, "api_base": name})
+            assert answer.status in {200, 422}
+        client = app.client(*_key_and_gate(app))
+        assert client._base == "http://127.0.0.1:9"
+
+
+def _key_and_gate(app: root.App) -> Any:
+    return Secret("sk_test_none"), app.gate("acct_none:test", livemode=False, pace=1.0)
