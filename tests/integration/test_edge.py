@@ -11,6 +11,7 @@ import pytest
 
 from bridged import app as root
 from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from bridged.web import edge
 from bridged.web.api import routes
 from served import serving
@@ -71,6 +72,4 @@ async def test_a_connection_of_any_content_asks_the_processes_own_address(settin
 
 
 def _key_and_gate(app: root.App) -> Any:
-    from bridged.core.types import Secret
-
     return Secret("sk_test_none"), app.gate("acct_none:test", livemode=False, pace=1.0)
