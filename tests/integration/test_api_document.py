@@ -14,7 +14,7 @@ from bridged.core import errors
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import KINDS
 from bridged.sync.bulk import MOST
-from bridged.web import control, edge, progress, reading, webhook_log
+from bridged.web import actions, control, edge, progress, reading, webhook_log
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE
 from served import FAULT, serving
@@ -66,7 +66,15 @@ def test_it_is_valid(document: dict[str, Any]) -> None:
 def test_every_route_is_in_it(document: dict[str, Any]) -> None:
     known = {
         (method.lower(), re.sub(r":\w+}", "}", route.path))
-        for router in (reading.lists, control.router, progress.router, webhook_log.router, reading.objects)
+        for router in (
+            reading.lists,
+            actions.switch,
+            actions.router,
+            control.router,
+            progress.router,
+            webhook_log.router,
+            reading.objects,
+        )
         for route in router.routes
         if isinstance(route, APIRoute)
         for method in route.methods

@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, database, events, output, steering, tokens, verification
+from bridged.cli import act, bulk, database, events, output, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
 from bridged.cli.listening import listen
@@ -35,6 +35,8 @@ cli = cyclopts.App(
 )
 cli.command(database.cli)
 cli.command(tokens.cli)
+cli.command(act.cli)
+cli.command(act.writes)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(listen)

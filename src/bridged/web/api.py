@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from bridged import __version__
 from bridged import app as root
 from bridged.core.errors import BridgedError
-from bridged.web import control, edge, progress, reading, webhook_log
+from bridged.web import actions, control, edge, progress, reading, webhook_log
 from bridged.web.callers import PER_SECOND, Callers, scheme
 from bridged.web.documents import Failure
 
@@ -66,6 +66,14 @@ def routes() -> FastAPI:
             Exception: edge.broke,
         },
     )
-    for router in (reading.lists, control.router, progress.router, webhook_log.router, reading.objects):
+    for router in (
+        reading.lists,
+        actions.switch,
+        actions.router,
+        control.router,
+        progress.router,
+        webhook_log.router,
+        reading.objects,
+    ):
         api.include_router(router)
     return api
