@@ -310,6 +310,10 @@ async def _freshen(desk: Desk, found: Proposal, result: Json | None, data: Json 
         if data is None and "customer" in found.parameters and result is None and found.requests[0]["method"] == "POST":
             # A charge that was declined, or one that may have worked, left a payment intent that nobody has named.
             await freshen_customer(desk, found.parameters["customer"])
+        if found.action == "customers.delete":
+            async with desk.reading() as conn:
+                rows = await mirror.of_customer(conn, KINDS["subscriptions"], desk.scope, found.parameters["customer"])
+            first += [("subscriptions", each.id) for each in rows if each.data.get("status") != "canceled"]
         await _reread(desk, first)
         for invoice in _invoices(first, result):
             await freshen_needs(desk, "", [("invoice_payments", invoice)])
