@@ -40,7 +40,7 @@ class Scene:
 
     async def execute(self, proposal: Proposal, *, confirm: bool = True) -> Proposal:
         assert self.stage.connection is not None
-        return await writing.execute(self.stage.app, self.stage.connection, ME, proposal.id, confirm=confirm)
+        return await writing.carry_out(self.stage.app, self.stage.connection, ME, proposal.id, confirm=confirm)
 
     def objects(self, kind: str) -> int:
         return len(self.stage.account.all(kind))

@@ -171,7 +171,7 @@ async def reject(app: App, connection: Connection, actor: Actor, proposal_id: st
         return await _found(conn, connection, proposal_id)
 
 
-async def execute(
+async def carry_out(
     app: App, connection: Connection, actor: Actor, proposal_id: str, *, confirm: bool = False
 ) -> Proposal:
     """Approves and does what was previewed; asked again, finds it done. Its state says what came of it.

@@ -49,7 +49,7 @@ def do(
             raise UsageError(
                 f"Not confirmed; the proposal {proposal.id} waits.", hint="Add --yes, or `bridged act execute` it."
             )
-        done = await writing.execute(app, found, local(), proposal.id, confirm=True)
+        done = await writing.carry_out(app, found, local(), proposal.id, confirm=True)
         _show(done, json=json)
         return 0 if done.state == "done" else 1
 
@@ -66,7 +66,7 @@ def execute(proposal: str, *, connection: ConnectionName = None, yes: Yes = Fals
         _say_preview(waiting)
         if not yes and not _agreed():
             raise UsageError("Not confirmed.", hint="Add --yes.")
-        done = await writing.execute(app, found, local(), waiting.id, confirm=True)
+        done = await writing.carry_out(app, found, local(), waiting.id, confirm=True)
         _show(done, json=json)
         return 0 if done.state == "done" else 1
 

@@ -182,7 +182,7 @@ async def execute(
     """Approve a proposal and do it. Asked again, it is not done again; `unknown` is asked for again at Stripe."""
     found = await connection_of(app, connection)
     confirm = body is not None and body.confirm
-    return json(document(await writing.execute(app, found, actor, proposal, confirm=confirm)))
+    return json(document(await writing.carry_out(app, found, actor, proposal, confirm=confirm)))
 
 
 @router.post("/{connection}/actions/{proposal}/reject", responses=_ONE | _REFUSED, openapi_extra=needs("write"))
