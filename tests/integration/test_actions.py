@@ -198,6 +198,36 @@ async def test_killed_between_sending_and_recording(scene: Scene, monkeypatch: p
     assert scene.stage.differences(*KINDS) == []
 
 
+async def test_an_invoice_broken_off_between_its_requests(scene: Scene) -> None:
+    """The draft and the first item are there; asked again, only the second item is added."""
+    proposal = await scene.propose("invoices.create", **invoice_items(scene))
+    invoices, items = scene.objects("invoices"), scene.objects("invoiceitems")
+    scene.stage.rule("status", method="POST", path="^/v1/invoiceitems", nth=2, status=503)
+    scene.stage.rule("status", method="POST", path="^/v1/invoiceitems", nth=2, status=503)
+    broken = await scene.execute(proposal)
+    if broken.state == "unknown":
+        broken = await scene.execute(broken)
+    assert broken.state == "done"
+    assert (scene.objects("invoices"), scene.objects("invoiceitems")) == (invoices + 1, items + 2)
+    assert broken.result is not None
+    made = scene.stage.mirror.rows("invoices")[broken.result["id"]]["data"]
+    assert (made["status"], made["total"]) == ("draft", 1500)
+    assert scene.stage.differences(*KINDS) == []
+
+
+async def test_an_answer_lost_long_after_is_read_not_believed(scene: Scene) -> None:
+    """A replayed answer shows the object as it was; what happened since must not be overwritten by it."""
+    proposal = await scene.propose("customers.create", name="Ada")
+    scene.stage.rule("reset", method="POST", after=True)
+    lost = await scene.execute(proposal)
+    scene.stage.sim.faults.clear()
+    made = scene.one("customers", name="Ada")
+    scene.stage.account.update("customers", made["id"], {"name": "Augusta"}, "customer.updated")
+    done = await scene.execute(lost)
+    assert done.result == {"kind": "customers", "id": made["id"]}
+    assert scene.stage.mirror.rows("customers")[made["id"]]["data"]["name"] == "Augusta"
+
+
 async def test_a_double_click(scene: Scene) -> None:
     proposal = await scene.propose("payment_intents.create", **card(scene))
     before = scene.objects("payment_intents")
@@ -223,6 +253,8 @@ async def test_a_declined_card_is_final_and_in_stripes_words(scene: Scene) -> No
     assert failed.error is not None
     assert (failed.error["status"], failed.error["stripe_code"]) == (402, "card_declined")
     assert "declined" in failed.error["message"]
+    assert "another payment method" in failed.error["hint"]
+    assert scene.stage.differences(*KINDS) == []
     with pytest.raises(ProposalClosed):
         await scene.execute(failed)
 

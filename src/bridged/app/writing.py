@@ -296,7 +296,10 @@ async def _execute(app: App, connection: Connection, actor: Actor, desk: Desk, p
 
 
 def _told(error: StripeError) -> Json:
-    return {**error.as_json(), "status": error.status, "stripe_code": error.stripe_code}
+    told = error.as_json()
+    if error.status == 402:
+        told["hint"] = "No money moved. Ask the customer for another payment method, then propose it anew."
+    return {**told, "status": error.status, "stripe_code": error.stripe_code}
 
 
 async def _freshen(desk: Desk, found: Proposal, result: Json | None, data: Json | None, *, reread: bool) -> None:
@@ -310,6 +313,11 @@ async def _freshen(desk: Desk, found: Proposal, result: Json | None, data: Json 
         if data is None and "customer" in found.parameters and result is None and found.requests[0]["method"] == "POST":
             # A charge that was declined, or one that may have worked, left a payment intent that nobody has named.
             await freshen_customer(desk, found.parameters["customer"])
+            async with desk.reading() as conn:
+                rows = await mirror.of_customer(
+                    conn, KINDS["payment_intents"], desk.scope, found.parameters["customer"]
+                )
+            first += [("payment_intents", each.id) for each in rows[:1]]
         if found.action == "customers.delete":
             async with desk.reading() as conn:
                 rows = await mirror.of_customer(conn, KINDS["subscriptions"], desk.scope, found.parameters["customer"])
