@@ -17,7 +17,7 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import bulk, connection, database, events, keys, output, people, steering, tokens, verification
+from bridged.cli import act, bulk, connection, database, events, keys, output, people, steering, tokens, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
 from bridged.cli.doctor import doctor
@@ -42,6 +42,8 @@ cli.command(tokens.cli)
 cli.command(people.cli)
 cli.command(people.workspace_cli)
 cli.command(people.audit)
+cli.command(act.cli)
+cli.command(act.writes)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(listen)

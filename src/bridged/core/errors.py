@@ -4,7 +4,8 @@ BridgedError
 ├── UsageError
 │   ├── SettingsError
 │   ├── RequestInvalid
-│   └── CursorUnknown
+│   ├── CursorUnknown
+│   └── ConfirmationMissing
 ├── TokenRefused
 ├── ScopeMissing
 ├── Forbidden
@@ -26,6 +27,8 @@ BridgedError
 ├── LeaseHeld
 ├── LeaseLost
 ├── SyncStopped
+├── WritesForbidden
+├── ProposalClosed
 ├── VaultError
 ├── ReadsSpent
 └── StripeError
@@ -89,6 +92,12 @@ class CursorUnknown(UsageError):
     """The object after or before which a page was to begin is not in the mirror."""
 
     code = "cursor_unknown"
+
+
+class ConfirmationMissing(UsageError):
+    """What cannot be undone was asked for without saying so."""
+
+    code = "confirmation_missing"
 
 
 class TokenRefused(BridgedError):
@@ -230,6 +239,18 @@ class SyncStopped(BridgedError):
     def __init__(self, message: str, *, hint: str = "", reason: str) -> None:
         super().__init__(message, hint=hint)
         self.reason = reason
+
+
+class WritesForbidden(BridgedError):
+    """Objects at Stripe may not be changed here: the connection is read only, or the workspace allows no writes."""
+
+    code = "writes_forbidden"
+
+
+class ProposalClosed(BridgedError):
+    """A proposal is not to be executed (any more): expired, rejected, failed, or what it is about has changed."""
+
+    code = "proposal_closed"
 
 
 class VaultError(BridgedError):

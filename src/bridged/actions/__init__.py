@@ -1,0 +1,1 @@
+"""Changes to objects at Stripe: previewed, allowed, sent under one idempotency key, recorded."""
