@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import psycopg
@@ -10,10 +10,14 @@ import pytest
 
 from bridged import accounts
 from bridged import app as root
+from bridged.accounts.audit import SYSTEM
+from bridged.accounts.people import Role
 from bridged.actions import store as proposals
 from bridged.actions.store import Draft
+from bridged.app import people
 from bridged.core import clock
 from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from bridged.messages import store as inbox
 from bridged.messages.envelope import Envelope
 from bridged.messages.replay.store import begin_replay
@@ -132,6 +136,51 @@ async def test_who_may_not_enter(street: Street, seed: int) -> None:
             assert MARK not in reply.body.decode()
             said.add(reply.json["error"]["message"])
     assert len(said) == 1
+
+
+async def test_sessions_are_guarded_as_tokens_are(street: Street, owner: str) -> None:
+    """At each route: signed out, ended, another tenant's, too small a role; and from a page that is not ours."""
+    web, ours = street.web, {"Sec-Fetch-Site": "same-origin"}
+    cookies = {
+        name: await signed_in(web.app, f"{name}@example.com", role, workspace)
+        for name, role, workspace in (
+            ("viewer", "viewer", WORKSPACE),
+            ("revoked", "owner", WORKSPACE),
+            ("idle", "owner", WORKSPACE),
+            ("stranger", "owner", street.stranger.workspace_id),
+            ("owner", "owner", WORKSPACE),
+        )
+    }
+    with psycopg.connect(owner) as conn:
+        ending = "update bridged.sessions set {} where user_id = (select id from bridged.users where email = %s)"
+        conn.execute(ending.format("revoked_at = now()").encode(), ("revoked@example.com",))
+        conn.execute(ending.format("seen_at = '2020-01-01'").encode(), ("idle@example.com",))
+    for door in DOORS:
+        path = door.path(street.scope.connection_id, street.run, street.replay)
+        for name, cookie in cookies.items():
+            headers = {"Cookie": f"bridged={cookie}", **(ours if name != "owner" else {"Sec-Fetch-Site": "cross-site"})}
+            if name == "owner" and door.method == "GET":
+                continue
+            reply = await web.ask(door.method, path, token="", json=door.body, headers=headers)
+            where = f"{door} as {name}"
+            if name in {"revoked", "idle"}:
+                assert (reply.status, reply.code) == (401, "token_refused"), where
+            elif name == "owner":
+                assert (reply.status, reply.code) == (403, "cross_site"), where
+            elif name == "viewer":
+                assert (reply.status == 403) == (door.scope != "read"), where
+            else:
+                assert MARK not in reply.body.decode(), where
+                if "{connection}" in door.template:
+                    assert (reply.status, reply.code) == (404, "not_found"), where
+
+
+async def signed_in(app: root.App, email: str, role: Role, workspace: int) -> str:
+    """A session's cookie of somebody new."""
+    inside = replace(app, workspace_id=workspace)
+    link = await people.make_link(inside, "invitation", SYSTEM, email=email, role=role)
+    opened = await people.use_link(inside, link, email, Secret("several words in a row"), people.Visitor())
+    return opened.token.reveal()
 
 
 async def test_another_workspace(street: Street) -> None:

@@ -22,7 +22,7 @@ from bridged import app as root
 from bridged.accounts import audit
 from bridged.accounts.audit import store as log
 from bridged.accounts.people import ROLES, Session, read_role, scope_of, secrets
-from bridged.app import people
+from bridged.app import checkup, people
 from bridged.app.people import Opened, Visitor
 from bridged.core.errors import BodyTooLarge, BridgedError, ScopeMissing
 from bridged.core.types import Secret
@@ -117,6 +117,7 @@ class Pages:
             Page("POST", "/tokens", "admin", self._make_token, tokens),
             Page("POST", "/tokens/revoke", "admin", self._revoke_token, tokens),
             Page("GET", "/audit", "admin", self._audit),
+            Page("GET", "/doctor", "admin", self._doctor),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -290,6 +291,9 @@ class Pages:
     async def _revoke_token(self, visit: Visit) -> Response:
         await root.revoke_token(visit.app, visit.form.get("id", ""), visit.actor)
         return _go("/tokens")
+
+    async def _doctor(self, visit: Visit) -> Response:
+        return self._show(visit, "doctor.html", checkup=await checkup.everything(visit.app))
 
     async def _audit(self, visit: Visit) -> Response:
         edge = visit.request.query_params.get("before", "")
