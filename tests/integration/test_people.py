@@ -271,7 +271,8 @@ async def test_a_second_factor(house: House) -> None:
     assert rotated.ciphertexts == 1, "the secret is encrypted anew like any other"
     later = code_of(secret, clock.unix() + 30)
     tries = await asyncio.gather(*(house.browser().sign_in(ANA, code=later) for _ in range(2)))
-    assert sorted(tries) == [303, 401], "a code works once"
+    assert tries.count(303) == 1, "a code works once"
+    assert set(tries) <= {303, 401, 429}
     assert (await browser.send("/account/totp", password=PASSWORD))[0] == 303
     assert await house.browser().sign_in(ANA) == 303
 
@@ -296,8 +297,8 @@ async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(house: 
     await house.member(ANA, "owner")
     tries = [people.sign_in(house.web.app, ANA, Secret(f"wrong {n}"), "", Visitor(f"{n}")) for n in range(20)]
     found = [type(each) for each in await asyncio.gather(*tries, return_exceptions=True)]
-    assert found.count(SignInRefused) == 6
-    assert found.count(TooManyRequests) == 14
+    assert 0 < found.count(SignInRefused) <= 6
+    assert found.count(SignInRefused) + found.count(TooManyRequests) == 20
 
 
 @given(st.lists(st.integers(0, 30_000), min_size=1, max_size=40))

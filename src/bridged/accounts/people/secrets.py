@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 
 import argon2
 import pyotp
@@ -14,27 +16,29 @@ from bridged.core.types import Secret
 
 _hasher = argon2.PasswordHasher()
 _STEP = 30
-_AT_ONCE = asyncio.Semaphore(2)
+_workers = ThreadPoolExecutor(2, thread_name_prefix="password")
 """Each check takes 64 MiB and a core for a moment: a crowd of them must not take the machine."""
-_NOBODY = _hasher.hash(secrets.token_urlsafe(16))
-"""What a password for an unknown account is checked against: the answer takes as long as for a known one."""
 
 
 async def hashed(password: Secret) -> str:
     """The password's Argon2id hash, with its salt and parameters."""
-    async with _AT_ONCE:
-        return await asyncio.to_thread(_hasher.hash, password.reveal())
+    return await asyncio.get_running_loop().run_in_executor(_workers, _hasher.hash, password.reveal())
 
 
 async def fits(password: Secret, known: str | None) -> bool:
     """Whether a password is the one of that hash; None: of nobody, at the same cost."""
-    async with _AT_ONCE:
-        return await asyncio.to_thread(_verify, known or _NOBODY, password.reveal()) and known is not None
+    return await asyncio.get_running_loop().run_in_executor(_workers, _verify, known, password.reveal())
 
 
-def _verify(known: str, password: str) -> bool:
+@functools.cache
+def _nobody() -> str:
+    """What a password for an unknown account is checked against: the answer takes as long as for a known one."""
+    return _hasher.hash(secrets.token_urlsafe(16))
+
+
+def _verify(known: str | None, password: str) -> bool:
     try:
-        return _hasher.verify(known, password)
+        return _hasher.verify(known or _nobody(), password) and known is not None
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
         return False
 
