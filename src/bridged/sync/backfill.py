@@ -24,7 +24,7 @@ from bridged.sync.desk import Desk
 from bridged.sync.plan import ListId, Plan, Request, Window
 
 PAGE_SIZE = 100
-_MOST_PAGES = 48
+_MOST_PAGES = 40
 """Pages in memory at once, in flight or waiting for PostgreSQL: bounds memory whatever the account's size."""
 _IDLE_LOOK = 0.25
 _DRAIN = 3.0
