@@ -10,6 +10,7 @@ import pytest
 
 from bridged import app as root
 from bridged.accounts.audit import SYSTEM
+from bridged.app import tokens
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.mirror.store import Scope
@@ -233,7 +234,7 @@ async def test_a_token_that_is_revoked_hears_no_more(post: Post, monkeypatch: py
     seen: list[tuple[str, Any]] = []
     async for name, data in events(post):
         if not seen:
-            await root.revoke_token(post.web.app, "everything", SYSTEM)
+            await tokens.revoke(post.web.app, "everything", SYSTEM)
         seen.append((name, data))
     name, data = seen[-1]
     assert (name, data["error"]["code"]) == ("error", "token_refused")

@@ -7,7 +7,7 @@ import hmac
 import re
 import struct
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -19,11 +19,10 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from bridged import accounts
-from bridged import app as root
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.audit import store as audit
 from bridged.accounts.people import ABSOLUTE, IDLE, ROLES, Failures, Role, check_grant, scope_of
-from bridged.app import keys, people
+from bridged.app import keys, people, tokens
 from bridged.app.people import Visitor
 from bridged.core import clock
 from bridged.core.db import APP_ROLE
@@ -31,74 +30,19 @@ from bridged.core.errors import BridgedError, Forbidden, SignInRefused, TooManyR
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.web.pages import ANYONE, Page, Pages
-from ground import WORKSPACE, Cluster, new_scope
-from served import Web, another_workspace, serving
+from browsing import PASSWORD, Browser, House, housed
+from ground import WORKSPACE, Cluster
+from served import Web, serving
 
-PASSWORD = "several words in a row"
 ANA, BEN, EVE = "ana@example.com", "ben@example.com", "eve@example.org"
 MARK = "only people of Acme see this"
 HERE = Visitor("127.0.0.1", "a browser")
 
 
-@dataclass
-class Browser:
-    """A browser with its own cookies, looking at our pages."""
-
-    url: str
-    session: aiohttp.ClientSession
-
-    async def open(self, path: str) -> tuple[int, str, str]:
-        """Status, text, and where it leads."""
-        async with self.session.get(self.url + path, allow_redirects=False) as answer:
-            return answer.status, await answer.text(), answer.headers.get("location", "")
-
-    async def send(self, path: str, headers: dict[str, str] | None = None, **form: str) -> tuple[int, str, str]:
-        given = {"Sec-Fetch-Site": "same-origin", "Origin": self.url} if headers is None else headers
-        async with self.session.post(self.url + path, data=form, headers=given, allow_redirects=False) as answer:
-            return answer.status, await answer.text(), answer.headers.get("location", "")
-
-    def cookies(self) -> dict[str, str]:
-        return {name: found.value for name, found in self.session.cookie_jar.filter_cookies(URL(self.url)).items()}
-
-    async def sign_in(self, email: str, password: str = PASSWORD, code: str = "") -> int:
-        return (await self.send("/sign-in", email=email, password=password, code=code))[0]
-
-
-@dataclass
-class House:
-    """The application with an owner, Ana, and a connection; and a stranger's workspace with its owner, Eve."""
-
-    web: Web
-    connection: str
-    stranger: int
-    browsers: list[aiohttp.ClientSession]
-
-    def browser(self) -> Browser:
-        jar = aiohttp.CookieJar(unsafe=True)  # cookies of an address and not of a name
-        self.browsers.append(aiohttp.ClientSession(cookie_jar=jar))
-        return Browser(self.web.url, self.browsers[-1])
-
-    async def member(self, email: str, role: Role, workspace: int = WORKSPACE) -> Browser:
-        """Somebody new, signed in."""
-        app = replace(self.web.app, workspace_id=workspace)
-        link = await people.make_link(app, "invitation", SYSTEM, email=email, role=role)
-        browser = self.browser()
-        assert (await browser.send(f"/link/{link.reveal()}", password=PASSWORD))[0] == 303
-        return browser
-
-
 @pytest.fixture
 async def house(settings: Settings, owner: str) -> AsyncIterator[House]:
-    async with root.opened(settings) as app, serving(app) as web:
-        async with app.database.transaction(WORKSPACE) as conn:
-            scope = await new_scope(conn, MARK)
-        stranger = await another_workspace(app, owner)
-        found = House(web, scope.connection_id, stranger.workspace_id, [])
-        try:
-            yield found
-        finally:
-            for each in found.browsers:
-                await each.close()
+    async with housed(settings, owner, MARK) as found:
+        yield found
 
 
 def code_of(secret: str, unix: float) -> str:
@@ -212,7 +156,7 @@ async def test_cookies(house: House) -> None:
     await house.member(ANA, "owner")
     for public, name, secure in ((None, "bridged", False), ("https://bridged.example", "__Host-bridged", True)):
         app = replace(house.web.app, settings=replace(house.web.app.settings, public_url=public))
-        await root.revoke_token(app, "everything", SYSTEM)  # the next server makes one of that name
+        await tokens.revoke(app, "everything", SYSTEM)  # the next server makes one of that name
         async with serving(app) as web, aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as session:
             form = {"email": ANA, "password": PASSWORD}
             async with session.post(

@@ -10,11 +10,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from bridged import accounts
-from bridged.accounts import ApiToken, Connection
+from bridged.accounts import Connection
 from bridged.accounts.audit import SYSTEM, Act, Actor
 from bridged.accounts.audit import store as audit
 from bridged.accounts.life import Standing
 from bridged.accounts.life import store as standings
+from bridged.accounts.oauth import OAUTH
 from bridged.connect import probe
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
@@ -81,6 +82,14 @@ class Wire:
 
 
 @dataclass(frozen=True, slots=True)
+class Way:
+    """What opens an account: a key, and, where it is the platform's, whose account is meant."""
+
+    key: Secret
+    account: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class App:
     """The open installation, in one workspace."""
 
@@ -101,10 +110,24 @@ class App:
             gate.set_pace(pace)
         return gate
 
-    def client(self, key: Secret, gate: Gate) -> StripeClient:
-        """A key's way to Stripe."""
-        wire = self.wire
-        return StripeClient(key, self.settings.stripe_api_base, gate, timeouts=wire.timeouts, patience=wire.patience)
+    def client(self, way: Way, gate: Gate) -> StripeClient:
+        """A client that goes this way to Stripe."""
+        base, wire = self.settings.stripe_api_base, self.wire
+        return StripeClient(way.key, base, gate, account=way.account, timeouts=wire.timeouts, patience=wire.patience)
+
+    async def way(self, connection: Connection) -> Way:
+        """What opens a connection. Raises NotFound when it has ended, VaultError, UsageError without a platform."""
+        async with self.database.transaction(self.workspace_id) as conn:
+            key = await accounts.api_key(conn, self.vault, connection)
+        if connection.key_kind != OAUTH:
+            return Way(key)
+        platform = self.settings.platform_key(livemode=connection.livemode)
+        if platform is None:
+            raise UsageError(
+                f"Connection {connection.name!r} was authorised to our platform, whose key is not set.",
+                hint=f"Set BRIDGED_STRIPE_PLATFORM_KEY_{connection.mode.upper()}, or give it a key of its own.",
+            )
+        return Way(platform, key.reveal())
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,7 +209,7 @@ async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM
     """
     key = read_key(pasted)
     gate = app.gate(f"key:{key.secret.fingerprint()}", livemode=key.livemode, pace=1.0)
-    async with app.client(key.secret, gate) as client:
+    async with app.client(Way(key.secret), gate) as client:
         identity = await probe.identify(client)
         resources = [(kind.name, kind.path, kind.permission) for kind in SYNCED]
         matrix = await probe.probe(client, resources)
@@ -198,14 +221,14 @@ async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM
             hint=f"Create one with these read permissions: {', '.join(permissions)}. {link}",
             permissions=permissions,
         )
-    connection, new = await _store(app, key, identity, matrix, name, actor)
+    connection, new = await store(app, key, identity, matrix, name, actor)
     async with app.database.transaction(app.workspace_id) as conn:
         scope, day = steering.scope_of(connection), clock.now().date()
         await sync_store.add_reads(conn, scope, day, reads=client.reads, backfill_reads=0, writes=0)
     return Connected(connection, new, matrix, probe.warnings(key, matrix, identity), link, permissions)
 
 
-async def _store(
+async def store(
     app: App,
     key: ApiKey,
     identity: probe.Identity,
@@ -213,6 +236,7 @@ async def _store(
     name: str | None,
     actor: Actor,
 ) -> tuple[Connection, bool]:
+    """Keeps a connection with its key, and what was found out about it. True: it is new."""
     known = accounts.Identity(
         identity.account_id, identity.name, identity.country, identity.default_currency, identity.timezone
     )
@@ -246,38 +270,6 @@ def _free_name(identity: probe.Identity, taken: set[str], *, livemode: bool) -> 
     return next(each for each in candidates if each not in taken)
 
 
-async def create_token(
-    app: App, name: str, scopes: Sequence[str], lasts: timedelta | None, actor: Actor
-) -> tuple[ApiToken, Secret]:
-    """A new API token and, this once, its text. Raises UsageError when it has no free name or a scope is unknown."""
-    if not name.strip():
-        raise UsageError("The token has no name.", hint="Say what it is for.")
-    if unknown := [each for each in scopes if each not in accounts.SCOPES]:
-        raise UsageError(f"Unknown scope: {', '.join(unknown)}.", hint=f"Known: {', '.join(accounts.SCOPES)}.")
-    async with app.database.transaction(app.workspace_id) as conn:
-        now = clock.now()
-        made = await accounts.create_token(conn, app.workspace_id, name.strip(), scopes, now=now, lasts=lasts)
-        after = {"scopes": list(scopes), "expires_at": made[0].expires_at}
-        act = Act("token.made", f"token {made[0].name}", None, after)
-        await audit.record(conn, app.workspace_id, actor, act, now)
-    return made
-
-
-async def tokens(app: App) -> list[ApiToken]:
-    """The API tokens of the workspace, those that have ended too."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        return await accounts.tokens(conn, app.workspace_id)
-
-
-async def revoke_token(app: App, wanted: str, actor: Actor) -> ApiToken:
-    """Ends a token by name or id, from the next request on. Raises NotFound."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        now = clock.now()
-        ended = await accounts.revoke_token(conn, app.workspace_id, wanted, now)
-        await audit.record(conn, app.workspace_id, actor, Act("token.revoked", f"token {ended.name}"), now)
-    return ended
-
-
 def chosen_kinds(objects: str | None) -> tuple[Kind, ...]:
     """The kinds of a comma-separated list, all when there is none. Raises UsageError naming the known ones."""
     return read_kinds(objects)
@@ -297,14 +289,13 @@ async def sync_desk(
 
     Its reads are counted, those of a `first_backfill` apart. Who is not `patient` does not wait for the lease.
     """
-    async with app.database.transaction(app.workspace_id) as conn:
-        key = await accounts.api_key(conn, app.vault, connection)
+    way = await app.way(connection)
     holder = str(uuid.uuid4())
     gate = app.gate(connection.account_key, livemode=connection.livemode, pace=pace)
     scope = steering.scope_of(connection)
     async with (
         leased(app.database, connection.account_key, holder, patient=patient),
-        app.client(key, gate) as client,
+        app.client(way, gate) as client,
         counted(app.database, client, scope, first_backfill=first_backfill),
     ):
         try:

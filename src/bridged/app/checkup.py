@@ -14,7 +14,8 @@ from urllib.parse import urlsplit
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import App
+from bridged.accounts.oauth import OAUTH
+from bridged.app import App, Way
 from bridged.connect import doctor, endpoint, probe
 from bridged.connect import store as endpoints
 from bridged.connect.doctor import ConnectionFacts, DatabaseFacts, EgressFacts, Finding, SyncFacts, WebhookFacts
@@ -24,10 +25,9 @@ from bridged.connect.subscribed import SUBSCRIBED
 from bridged.core import clock
 from bridged.core.db import owner_url
 from bridged.core.embedded import Embedded
-from bridged.core.errors import BridgedError, NotFound, StripeError, VaultError
+from bridged.core.errors import BridgedError, NotFound, StripeError, UsageError, VaultError
 from bridged.core.jobs import DEAD_AFTER
 from bridged.core.migrate import check
-from bridged.core.types import Secret
 from bridged.messages.log import store as events
 from bridged.mirror.kinds import SYNCED
 from bridged.stripe.client import PIN, StripeClient
@@ -144,10 +144,8 @@ async def connection(app: App, found: Connection) -> tuple[Finding, ...]:
     reads: tuple[doctor.Read, ...] = ()
     listed: tuple[Endpoint, ...] | None = None
     try:
-        async with app.database.transaction(app.workspace_id) as conn:
-            key = await accounts.api_key(conn, app.vault, found)
-        reads, listed = await _asked(app, found, key)
-    except (NotFound, VaultError, StripeError) as error:
+        reads, listed = await _asked(app, found, await app.way(found))
+    except (NotFound, UsageError, VaultError, StripeError) as error:
         failed = error
     facts = ConnectionFacts(
         found.name, found.mode, found.key_fingerprint, app.settings.stripe_api_base, PIN, failed, reads,
@@ -156,12 +154,10 @@ async def connection(app: App, found: Connection) -> tuple[Finding, ...]:
     return doctor.connection(facts, clock.now())
 
 
-async def _asked(
-    app: App, found: Connection, key: Secret
-) -> tuple[tuple[doctor.Read, ...], tuple[Endpoint, ...] | None]:
+async def _asked(app: App, found: Connection, way: Way) -> tuple[tuple[doctor.Read, ...], tuple[Endpoint, ...] | None]:
     """What the key may read, and the endpoints at Stripe, if it may list those. Raises StripeError."""
     gate = app.gate(found.account_key, livemode=found.livemode, pace=root.DEFAULT_PACE)
-    async with app.client(key, gate) as client, counted(app.database, client, steering.scope_of(found)):
+    async with app.client(way, gate) as client, counted(app.database, client, steering.scope_of(found)):
         reads = await _reads(client)
         try:
             return reads, tuple(await endpoint.listed(client))
@@ -211,6 +207,9 @@ async def _webhook(app: App, found: Connection, listed: tuple[Endpoint, ...] | N
         known = await endpoints.stored(conn, found)
         summary = await events.summary(conn, found.id, now - _LATELY)
     wanted = None if public is None else Wanted(found.id, address(public, found.id), SUBSCRIBED, PIN)
+    if found.key_kind == OAUTH:
+        # The endpoint is the platform's, which serves all who authorised it: nothing of it is at this account.
+        secrets, wanted, listed = app.settings.platform_secrets(livemode=found.livemode), None, None
     return WebhookFacts(
         settings.method,
         len(secrets),

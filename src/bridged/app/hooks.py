@@ -9,11 +9,12 @@ from datetime import timedelta
 
 from bridged import accounts
 from bridged.accounts import Connection
+from bridged.accounts.oauth import OAUTH
 from bridged.app import DEFAULT_PACE, App
 from bridged.connect import webhooks
 from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
 from bridged.core import clock
-from bridged.core.errors import LeaseHeld
+from bridged.core.errors import LeaseHeld, UsageError
 from bridged.stripe.client import StripeClient
 from bridged.stripe.keys import read_signing_secret
 from bridged.sync.control import steering
@@ -29,6 +30,7 @@ async def webhook_state(app: App, connection: Connection) -> Webhook:
 
 async def ensure_webhook(app: App, connection: Connection) -> Ensured:
     """Creates or repairs the connection's webhook endpoint. Raises UsageError, LeaseHeld, StripeError."""
+    _own(connection)
     site = _site(app, connection)
     site.wanted()
     async with _endpoints(app, connection) as client, _driven(app, connection):
@@ -37,6 +39,7 @@ async def ensure_webhook(app: App, connection: Connection) -> Ensured:
 
 async def rotate_webhook(app: App, connection: Connection) -> Ensured:
     """Gives our endpoint another secret; the old one is accepted for a day. Raises as `ensure_webhook`."""
+    _own(connection)
     site = _site(app, connection)
     site.wanted()
     async with _endpoints(app, connection) as client:
@@ -45,6 +48,7 @@ async def rotate_webhook(app: App, connection: Connection) -> Ensured:
 
 async def enter_webhook_secret(app: App, connection: Connection, pasted: str, keep: timedelta) -> Webhook:
     """Stores a signing secret entered by hand; those before it end after `keep`. Raises KeyRefused."""
+    _own(connection)
     async with _driven(app, connection):
         return await webhooks.enter(_site(app, connection), read_signing_secret(pasted), keep)
 
@@ -71,6 +75,17 @@ async def _driven(app: App, connection: Connection) -> AsyncGenerator[None]:
         await steering.change(app.database, connection, Change(method="both"))
 
 
+def _own(connection: Connection) -> None:
+    """Of an account that authorised our platform, events come to the platform's endpoint. Raises UsageError."""
+    if connection.key_kind == OAUTH:
+        mode = connection.mode.upper()
+        raise UsageError(
+            f"{connection.name} is connected by OAuth: its events come to the endpoint of the platform, not its own.",
+            hint="In the platform's Dashboard add an endpoint for events of connected accounts, at the address that "
+            f"`bridged webhook` shows, and set BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_{mode} to its signing secret.",
+        )
+
+
 def _site(app: App, connection: Connection) -> Site:
     return Site(app.database, app.vault, connection, app.settings.public_url)
 
@@ -78,8 +93,7 @@ def _site(app: App, connection: Connection) -> Site:
 @contextlib.asynccontextmanager
 async def _endpoints(app: App, connection: Connection) -> AsyncGenerator[StripeClient]:
     """A client that alone, of all processes, looks after this connection's endpoint. A sync may run beside it."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        key = await accounts.api_key(conn, app.vault, connection)
+    way = await app.way(connection)
     gate = app.gates.get(connection.account_key)
     if gate is None:
         gate = app.gate(connection.account_key, livemode=connection.livemode, pace=DEFAULT_PACE)
@@ -88,6 +102,6 @@ async def _endpoints(app: App, connection: Connection) -> AsyncGenerator[StripeC
             await stack.enter_async_context(leased(app.database, f"webhook:{connection.id}", str(uuid.uuid4())))
         except LeaseHeld:
             raise LeaseHeld("Another process is at this webhook endpoint.", hint="Try again in a minute.") from None
-        client = await stack.enter_async_context(app.client(key, gate))
+        client = await stack.enter_async_context(app.client(way, gate))
         await stack.enter_async_context(counted(app.database, client, steering.scope_of(connection)))
         yield client

@@ -10,7 +10,9 @@ from bridged.accounts import Connection
 from bridged.accounts.audit import Act, Actor
 from bridged.accounts.audit import store as audit
 from bridged.accounts.life import Access, Standing, store
-from bridged.app import App, in_trouble
+from bridged.accounts.oauth import OAUTH
+from bridged.app import App, Way, in_trouble
+from bridged.app.grants import give_back
 from bridged.app.hooks import remove_webhook
 from bridged.connect import probe
 from bridged.connect.webhooks import Removed
@@ -25,7 +27,6 @@ from bridged.core.errors import (
     UsageError,
     WriteTaken,
 )
-from bridged.core.types import Secret
 from bridged.mirror.kinds import KINDS, SYNCED
 from bridged.stripe.keys import ApiKey, read_key
 from bridged.sync.control import steering
@@ -68,10 +69,9 @@ async def test(app: App, connection: Connection, actor: Actor) -> Tested:
 
     Raises NotFound where there is no key any more, KeyInvalid, StripeError.
     """
-    async with app.database.transaction(app.workspace_id) as conn:
-        key = await accounts.api_key(conn, app.vault, connection)
+    way = await app.way(connection)
     try:
-        found = await _asked(app, connection, key)
+        found = await _asked(app, connection, way)
     except (KeyInvalid, PermissionMissing) as error:
         await in_trouble(app, connection, error)
         raise
@@ -81,10 +81,10 @@ async def test(app: App, connection: Connection, actor: Actor) -> Tested:
     return Tested(found.identity, found.matrix, was)
 
 
-async def _asked(app: App, connection: Connection, key: Secret) -> Tested:
+async def _asked(app: App, connection: Connection, way: Way) -> Tested:
     """The matrix of a key. Raises PermissionMissing when it may read nothing."""
     gate = app.gate(connection.account_key, livemode=connection.livemode, pace=1.0)
-    async with app.client(key, gate) as client:
+    async with app.client(way, gate) as client:
         identity = await probe.identify(client)
         matrix = await probe.probe(client, _RESOURCES)
     if not any(each.allowed for each in matrix):
@@ -122,7 +122,7 @@ async def replace_key(app: App, connection: Connection, pasted: str, actor: Acto
             f"This is a {mode} key, and the connection is of {connection.mode} mode: their data would mix.",
             hint=f"Give a {connection.mode} key, or connect this one by itself.",
         )
-    found = await _asked(app, connection, key.secret)
+    found = await _asked(app, connection, Way(key.secret))
     _same_account(connection, found.identity, told=same_account)
     async with app.database.transaction(app.workspace_id) as conn:
         await _replaced(conn, app, connection, key, found, actor)
@@ -204,24 +204,32 @@ async def disconnect(
 ) -> Ended:
     """Ends a connection: our endpoint at Stripe goes, then its secrets and key; with `delete` all its data too.
 
-    Cut off while deleting, it goes on where it was when asked again. Raises LeaseHeld while a sync reads, StripeError
-    when Stripe cannot be reached to remove the endpoint: then nothing has been done.
+    One by OAuth has its grant given back instead of an endpoint. Cut off while deleting, it goes on where it was when
+    asked again. Raises LeaseHeld while a sync reads, StripeError or OAuthRefused when Stripe cannot be reached to take
+    back what is ours there: then nothing has been done.
     """
     before = await standing(app, connection)
     removed, problem = None, ""
     if before.disconnected_at is None:
         await steering.pause(app.database, connection)
-        try:
-            removed = await remove_webhook(app, connection)
-        except NotFound as error:
-            problem = error.message
-        except StripeError as error:
-            if error.retryable:
-                raise
-            problem = error.message
+        removed, problem = await _taken_back(app, connection, actor)
         await _ended(app, connection, actor)
     rows = await _deleted(app, connection, actor, watch) if delete else 0
     return Ended(removed, problem, rows)
+
+
+async def _taken_back(app: App, connection: Connection, actor: Actor) -> tuple[Removed | None, str]:
+    """What is ours at Stripe: a webhook endpoint, or the grant itself. What could not be done is said."""
+    try:
+        if connection.key_kind == OAUTH:
+            return None, await give_back(app, connection, actor)
+        return await remove_webhook(app, connection), ""
+    except NotFound as error:
+        return None, error.message
+    except StripeError as error:
+        if error.retryable:
+            raise
+        return None, error.message
 
 
 async def _ended(app: App, connection: Connection, actor: Actor) -> None:

@@ -11,6 +11,7 @@ from cyclopts import Parameter
 
 from bridged import app as root
 from bridged.accounts import ApiToken
+from bridged.app import tokens
 from bridged.cli import output
 from bridged.cli.actor import local
 from bridged.cli.entry import Json, run
@@ -40,7 +41,7 @@ def create(
     lasts = None if expires is None else _length(expires)
 
     async def work(app: root.App) -> int:
-        token, text = await root.create_token(app, name.strip(), tuple(dict.fromkeys(scope)), lasts, local())
+        token, text = await tokens.create(app, name.strip(), tuple(dict.fromkeys(scope)), lasts, local())
         if json:
             output.document({"token": text.reveal(), **_json(token)})
         else:
@@ -57,7 +58,7 @@ def list_(*, json: Json = False) -> int:
     """List the tokens: what they may do, when they end, when they were last used."""
 
     async def work(app: root.App) -> int:
-        found = [_json(token) for token in await root.tokens(app)]
+        found = [_json(token) for token in await tokens.all_of(app)]
         if json:
             output.document({"tokens": found})
         else:
@@ -72,7 +73,7 @@ def revoke(token: str, *, json: Json = False) -> int:
     """End a token, by its name or id, from the next request on."""
 
     async def work(app: root.App) -> int:
-        ended = await root.revoke_token(app, token, local())
+        ended = await tokens.revoke(app, token, local())
         if json:
             output.document(_json(ended))
         else:

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 
 from bridged import accounts
 from bridged.accounts import Connection, WebhookSecret
+from bridged.accounts.oauth import OAUTH
 from bridged.connect import endpoint, store
 from bridged.connect.plan import DESCRIPTION, Wanted, address, undeliverable
 from bridged.connect.store import Stored
@@ -44,7 +45,11 @@ class Site:
 
     @property
     def url(self) -> str | None:
-        return None if self.public_url is None else address(self.public_url, self.connection.id)
+        """Where Stripe delivers the connection's events: one by OAuth has the platform's address."""
+        if self.public_url is None:
+            return None
+        own = f"platform/{self.connection.mode}" if self.connection.key_kind == OAUTH else self.connection.id
+        return address(self.public_url, own)
 
     def wanted(self) -> Wanted:
         """The endpoint as it should be. Raises UsageError when Stripe could not deliver to it."""

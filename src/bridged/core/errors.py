@@ -12,6 +12,7 @@ BridgedError
 ├── CrossSite
 ├── SignInRefused
 ├── LinkRefused
+├── OAuthRefused
 ├── WriteTaken
 ├── MethodNotAllowed
 ├── BodyTooLarge
@@ -134,6 +135,16 @@ class LinkRefused(BridgedError):
     """The link was used, has ended, or never was."""
 
     code = "link_refused"
+
+
+class OAuthRefused(BridgedError):
+    """An account was not connected by OAuth. `reason`: Stripe's word for it, or ours where it did not get so far."""
+
+    code = "oauth_refused"
+
+    def __init__(self, message: str, *, hint: str = "", reason: str) -> None:
+        super().__init__(message, hint=hint)
+        self.reason = reason
 
 
 class WriteTaken(BridgedError):

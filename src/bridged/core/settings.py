@@ -7,12 +7,14 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
 from bridged.core.errors import SettingsError
 from bridged.core.types import Secret
 
 STRIPE_API = "https://api.stripe.com"
+STRIPE_CONNECT = "https://connect.stripe.com"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -23,6 +25,16 @@ class Settings:
     home: Path
     database_url: Secret | None = None
     stripe_api_base: str = STRIPE_API
+    stripe_connect_base: str = STRIPE_CONNECT
+    stripe_connect_scope: Literal["read_only", "read_write"] = "read_write"
+    """What merchants are asked for: only platforms registered as extensions may ask for `read_only`."""
+    stripe_client_id_live: str | None = None
+    stripe_client_id_test: str | None = None
+    stripe_platform_key_live: Secret | None = None
+    stripe_platform_key_test: Secret | None = None
+    stripe_platform_webhook_secret_live: Secret | None = None
+    stripe_platform_webhook_secret_test: Secret | None = None
+    """Several may be given while one is being rolled, with commas between them."""
     master_key: Secret | None = None
     kms_uri: str | None = None
     public_url: str | None = None
@@ -30,16 +42,31 @@ class Settings:
     events_days: int = 30
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
 
+    def client_id(self, *, livemode: bool) -> str | None:
+        """Our Connect application's client id in a mode."""
+        return self.stripe_client_id_live if livemode else self.stripe_client_id_test
+
+    def platform_key(self, *, livemode: bool) -> Secret | None:
+        """The secret key of the platform that merchants authorise."""
+        return self.stripe_platform_key_live if livemode else self.stripe_platform_key_test
+
+    def platform_secrets(self, *, livemode: bool) -> tuple[Secret, ...]:
+        """What deliveries to the platform's webhook endpoint of a mode are signed with."""
+        found = self.stripe_platform_webhook_secret_live if livemode else self.stripe_platform_webhook_secret_test
+        return tuple(Secret(each.strip()) for each in found.reveal().split(",") if each.strip()) if found else ()
+
 
 KNOWN = tuple(f"BRIDGED_{field.name.upper()}" for field in fields(Settings))
-_SECRETS = ("BRIDGED_DATABASE_URL", "BRIDGED_MASTER_KEY")
-_FILES = tuple(f"{name}_FILE" for name in _SECRETS)
-_RESERVED = (
-    "BRIDGED_STRIPE_CONNECT_BASE",
-    "BRIDGED_STRIPE_CLIENT_ID_LIVE",
-    "BRIDGED_STRIPE_CLIENT_ID_TEST",
+_SECRETS = (
+    "BRIDGED_DATABASE_URL",
+    "BRIDGED_MASTER_KEY",
     "BRIDGED_STRIPE_PLATFORM_KEY_LIVE",
     "BRIDGED_STRIPE_PLATFORM_KEY_TEST",
+    "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_LIVE",
+    "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST",
+)
+_FILES = tuple(f"{name}_FILE" for name in _SECRETS)
+_RESERVED = (
     "BRIDGED_WHATSAPP_API_BASE",
     "BRIDGED_SMTP_URL",
 )
@@ -57,7 +84,15 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=_home(env),
         database_url=_database_url(env),
-        stripe_api_base=_api_base(env.get("BRIDGED_STRIPE_API_BASE") or STRIPE_API),
+        stripe_api_base=_stripe_base(env, "BRIDGED_STRIPE_API_BASE", STRIPE_API),
+        stripe_connect_base=_stripe_base(env, "BRIDGED_STRIPE_CONNECT_BASE", STRIPE_CONNECT),
+        stripe_connect_scope=_scope(env.get("BRIDGED_STRIPE_CONNECT_SCOPE") or "read_write"),
+        stripe_client_id_live=_client_id(env, "BRIDGED_STRIPE_CLIENT_ID_LIVE"),
+        stripe_client_id_test=_client_id(env, "BRIDGED_STRIPE_CLIENT_ID_TEST"),
+        stripe_platform_key_live=_platform_key(env, "BRIDGED_STRIPE_PLATFORM_KEY_LIVE", "_live_"),
+        stripe_platform_key_test=_platform_key(env, "BRIDGED_STRIPE_PLATFORM_KEY_TEST", "_test_"),
+        stripe_platform_webhook_secret_live=_secret(env, "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_LIVE"),
+        stripe_platform_webhook_secret_test=_secret(env, "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST"),
         master_key=master_key,
         kms_uri=_kms_uri(env.get("BRIDGED_KMS_URI") or None, master_key),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
@@ -132,18 +167,41 @@ def _split(value: str) -> SplitResult:
     return parts
 
 
-def _api_base(value: str) -> str:
+def _stripe_base(env: Mapping[str, str], name: str, default: str) -> str:
+    value = env.get(name) or default
     url = _split(value)
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-        raise SettingsError(f"BRIDGED_STRIPE_API_BASE is not a URL: {value!r}.", hint=f"The default is {STRIPE_API}.")
+        raise SettingsError(f"{name} is not a URL: {value!r}.", hint=f"The default is {default}.")
     if url.username or url.password:
-        raise SettingsError("BRIDGED_STRIPE_API_BASE must not carry credentials.", hint="Use `bridged connect`.")
+        raise SettingsError(f"{name} must not carry credentials.", hint="Use `bridged connect`.")
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         raise SettingsError(
-            "BRIDGED_STRIPE_API_BASE would send the key in clear to another machine.",
+            f"{name} would send the key in clear to another machine.",
             hint="Use https; plain http is for 127.0.0.1 only.",
         )
     return value.rstrip("/")
+
+
+def _scope(value: str) -> Literal["read_only", "read_write"]:
+    if value not in {"read_only", "read_write"}:
+        raise SettingsError(f"BRIDGED_STRIPE_CONNECT_SCOPE is {value!r}.", hint="One of read_only, read_write.")
+    return "read_only" if value == "read_only" else "read_write"
+
+
+def _client_id(env: Mapping[str, str], name: str) -> str | None:
+    value = env.get(name) or None
+    if value is not None and not value.startswith("ca_"):
+        raise SettingsError(f"{name} is not a client id.", hint="It begins with ca_; the Connect settings show it.")
+    return value
+
+
+def _platform_key(env: Mapping[str, str], name: str, mode: str) -> Secret | None:
+    """A key of the other mode would exchange every code in vain, and a code is good for one try."""
+    key = _secret(env, name)
+    if key is not None and not (key.reveal().startswith(("sk_", "rk_")) and mode in key.reveal()):
+        kind = mode.strip("_")
+        raise SettingsError(f"{name} is not a secret key of {kind} mode.", hint=f"It begins with sk_{kind}_.")
+    return key
 
 
 def _public_url(value: str | None) -> str | None:

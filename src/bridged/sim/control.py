@@ -13,6 +13,7 @@ from aiohttp import web
 from bridged.sim import billing, shapes
 from bridged.sim.expand import stub
 from bridged.sim.limits import Limits
+from bridged.sim.oauth import Application, Consent
 from bridged.sim.params import Obj
 from bridged.sim.store import Account
 
@@ -160,6 +161,18 @@ def _connect(sim: Simulator, rest: list[str], given: Obj) -> Obj:
     return {"platform": given["platform"], "connected": sorted(connected)}
 
 
+def _oauth(sim: Simulator, rest: list[str], given: Obj) -> Obj:
+    """Registers a platform's application, says what the next visitor will do (`/consent`), ends a grant (`/end`)."""
+    if rest == ["consent"]:
+        sim.oauth.consents.append(Consent(**given))
+        return {"waiting": len(sim.oauth.consents)}
+    if rest == ["end"]:
+        sim.oauth.end(sim.oauth.applications[given["client_id"]], given["account"])
+        return {}
+    given = given | {"redirects": tuple(given.get("redirects", ()))}
+    return asdict(sim.oauth.register(Application(**given)))
+
+
 def _cast(sim: Simulator, rest: list[str], given: Obj) -> Obj:
     del rest, given
     return {"data": sim.world.cast}
@@ -258,6 +271,7 @@ def _deliver(sim: Simulator, rest: list[str], given: Obj) -> Awaitable[Obj]:
 _HANDLERS: dict[tuple[str, str], Callable[[Simulator, list[str], Obj], Obj | Awaitable[Obj]]] = {
     ("GET", "state"): _state,
     ("GET", "world"): _world,
+    ("POST", "oauth"): _oauth,
     ("GET", "cast"): _cast,
     ("GET", "log"): _log,
     ("DELETE", "log"): _clear_log,

@@ -22,6 +22,7 @@ from bridged.sim.access import Identity, identify, permit
 from bridged.sim.courier import Backoff, Courier, Signing
 from bridged.sim.faults import Faults, Rule
 from bridged.sim.limits import Limits
+from bridged.sim.oauth import OAuth
 from bridged.sim.params import decode
 from bridged.sim.rendering import Renderer
 from bridged.sim.replays import Replay, Replays
@@ -105,8 +106,8 @@ class _Ask:
 
 
 class Simulator:
-    """A running simulator: `url`, `world`, `faults`, `limits`, `courier` (webhooks), `log`, `counts` (requests by
-    operation and status).
+    """A running simulator: `url`, `world`, `faults`, `limits`, `courier` (webhooks), `oauth`, `log`, `counts` (requests
+    by operation and status).
     """
 
     def __init__(self, world: World, options: Options, limits: Limits) -> None:
@@ -114,6 +115,7 @@ class Simulator:
         self.options = options
         self.limits = limits
         self.faults = Faults(options.seed)
+        self.oauth = OAuth(world)
         self.courier = Courier(
             world,
             seed=options.seed,
@@ -161,7 +163,11 @@ class Simulator:
         )
         rule = self.faults.strike(request.method, request.path_qs)
         reply = await self._before(rule) if rule and not rule.after else None
-        if reply is None and (rule is None or rule.after or rule.action in {"delay", "truncate"}):
+        works = rule is None or rule.after or rule.action in {"delay", "truncate"}
+        if path.startswith("/oauth/") and works:
+            response = await self.oauth.answer(request)
+            return response if rule is None else await self._silence(request, rule)
+        if reply is None and works:
             reply = await self._answer(request, ask)
         self._record(request, reply, rule, ask.request_id, seconds=time.monotonic() - started)
         if rule and rule.after and rule.action not in {"delay", "truncate"}:

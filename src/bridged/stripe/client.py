@@ -99,7 +99,10 @@ class _Raw:
 
 
 class StripeClient:
-    """One key's way to Stripe. Clients of one account and mode share one `gate`; all live on one event loop."""
+    """One key's way to Stripe. Clients of one account and mode share one `gate`; all live on one event loop.
+
+    `account`: the connected account that a platform's key acts on, unless a request names another.
+    """
 
     def __init__(
         self,
@@ -108,6 +111,7 @@ class StripeClient:
         gate: Gate,
         *,
         version: str = PIN,
+        account: str | None = None,
         timeouts: Timeouts | None = None,
         patience: Patience | None = None,
         session_factory: Callable[[], aiohttp.ClientSession] | None = None,
@@ -125,6 +129,7 @@ class StripeClient:
             "Stripe-Version": version,
             "Accept-Encoding": "gzip",
             "User-Agent": _AGENT,
+            **dict(_account(account)),
         }
         self._new_session = session_factory or _session
         self._random_unit = random_unit

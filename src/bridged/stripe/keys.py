@@ -13,10 +13,13 @@ from bridged.core.types import Secret
 
 @dataclass(frozen=True, slots=True)
 class ApiKey:
-    """A key that may be tried. The mode is the key's own: Stripe has one host for both."""
+    """A key that may be tried. The mode is the key's own: Stripe has one host for both.
+
+    Of the kind `oauth` the secret is the id of an account that the platform's own key opens.
+    """
 
     secret: Secret
-    kind: Literal["secret", "restricted"]
+    kind: Literal["secret", "restricted", "oauth"]
     livemode: bool
 
 

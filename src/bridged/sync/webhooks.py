@@ -37,6 +37,7 @@ from bridged.sync.filter import FILTERED, FOLLOWING
 from bridged.sync.verdicts import Known, Told, Verdict, judge
 
 BATCH = 400
+REVOKED = "account.application.deauthorized"
 _BY_OBJECT = {kind.object: kind for kind in KINDS}
 _BALANCE = BY_NAME["balance"]
 _FIELD = {"customers": "customer", "charges": "charge", "payment_intents": "payment_intent", "invoices": "invoice"}
@@ -103,15 +104,24 @@ class _Work:
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What was done: events settled, those that failed, objects to be read again; and whether there may be more."""
+    """What was done: events settled, those that failed, objects to be read again; and whether there may be more.
+
+    `revoked`: one told that the merchant has taken the grant back. It may be old: ask before it is believed.
+    """
 
     events: int = 0
     doubts: int = 0
     failed: int = 0
     more: bool = False
+    revoked: bool = False
 
     def __add__(self, other: Applied) -> Applied:
-        return Applied(self.events + other.events, self.doubts + other.doubts, self.failed + other.failed)
+        return Applied(
+            self.events + other.events,
+            self.doubts + other.doubts,
+            self.failed + other.failed,
+            revoked=self.revoked or other.revoked,
+        )
 
 
 async def apply_all(database: Database, scope: Scope, bounds: Bounds, now: datetime) -> Applied:
@@ -162,6 +172,7 @@ def _summary(work: _Work, *, more: bool) -> Applied:
         doubts=len(work.doubts),
         failed=sum(each.state == "failed" for each in work.settled),
         more=more,
+        revoked=any(each.event.type == REVOKED for each in work.settled),
     )
 
 

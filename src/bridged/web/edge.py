@@ -42,6 +42,7 @@ _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.Forbidden, 403),
     (errors.CrossSite, 403),
     (errors.LinkRefused, 404),
+    (errors.OAuthRefused, 422),
     (errors.WritesForbidden, 403),
     (errors.NotFound, 404),
     (errors.MethodNotAllowed, 405),

@@ -10,8 +10,9 @@ import asyncio
 import re
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NoReturn
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -19,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Target
+from bridged.accounts.oauth import store as grants
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DeliveryRefused, InboxFull, MethodNotAllowed
 from bridged.core.types import Secret
@@ -38,6 +40,8 @@ _READ_WITHIN = 10.0
 _TARGET_FOR = 10.0
 """Seconds for which an address's connection and secrets are believed; a signature that fails asks again."""
 _MOST_TARGETS = 10_000
+_PLATFORM: Mapping[str, bool] = {"platform/live": True, "platform/test": False}
+"""Addresses of the endpoint of a Connect platform, and whether they are for live mode (design 4)."""
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NOBODY = "00000000-0000-0000-0000-000000000000"
 _SAID: Mapping[str, tuple[int, str]] = {
@@ -49,6 +53,7 @@ _SAID: Mapping[str, tuple[int, str]] = {
     Foreign.WRONG_MODE: (400, "The event is of the other mode than the connection."),
     Foreign.WRONG_ACCOUNT: (400, "The event is of another Stripe account than the connection."),
     "unknown_connection": (404, "There is no connection at this address."),
+    "no_grant": (200, "No connection has the authorisation of this account."),
     "too_large": (413, f"A delivery may have {MOST_BYTES // 1024} KiB."),
     Unreadable.NOT_JSON: (400, "The body is not a JSON object."),
     Unreadable.NOT_AN_EVENT: (400, "The body is not an event."),
@@ -133,18 +138,50 @@ class Hooks:
         asked = str(scope["path"]).removeprefix(PREFIX)
         known = asked if _UUID.fullmatch(asked) else _NOBODY
         request = _Request(known, clock.now(), b",".join(found) if found else None)
+        if asked in _PLATFORM:
+            await self._take_for_platform(request, scope, receive, livemode=_PLATFORM[asked])
+            return
         verdict = await self._judge(request, scope, receive)
         if verdict != ACCEPTED:
-            await self._note(request, verdict)
-            raise DeliveryRefused(f"{_SAID[verdict][1]} ({verdict})", hint=_HINT, cause=verdict)
+            await self._refuse(request, verdict)
         await self.intake.put(_delivery(request, verdict))
+
+    async def _refuse(self, request: _Request, verdict: str) -> NoReturn:
+        await self._note(request, verdict)
+        raise DeliveryRefused(f"{_SAID[verdict][1]} ({verdict})", hint=_HINT, cause=verdict)
+
+    async def _take_for_platform(self, request: _Request, scope: Scope, receive: Receive, *, livemode: bool) -> None:
+        """One delivery, for every connection that its account authorised.
+
+        Of an account that nobody here has any more it is let go, with a 2xx: Stripe would come again for days, and in
+        the end switch the endpoint off for all the others.
+        """
+        secrets = self.app.settings.platform_secrets(livemode=livemode)
+        request.target = Target(0, _NOBODY, livemode, None, tuple((each, None) for each in secrets))
+        verdict = await self._judge_body(request, scope, receive, platform=True)
+        account = request.envelope.account if request.envelope else None
+        request.target = None
+        if verdict != ACCEPTED:
+            await self._refuse(request, verdict)
+        found: list[tuple[int, str]] = []
+        if account is not None:
+            async with self.app.database.transaction() as conn:
+                found = await grants.connections_of(conn, account, livemode=livemode)
+        if not found:
+            await self._note(request, "no_grant")
+        delivery = _delivery(request, ACCEPTED)
+        puts = [self.intake.put(replace(delivery, workspace_id=each, connection_id=own)) for each, own in found]
+        await asyncio.gather(*puts)
 
     async def _judge(self, request: _Request, scope: Scope, receive: Receive) -> str:
         """`accepted`, or the cause of refusal. Raises DatabaseUnavailable, InboxFull."""
-        now = clock.monotonic()
-        request.target = await self._target(request.connection_id, now)
-        if request.target is None:
-            return "unknown_connection"
+        request.target = await self._target(request.connection_id, clock.monotonic())
+        return "unknown_connection" if request.target is None else await self._judge_body(request, scope, receive)
+
+    async def _judge_body(self, request: _Request, scope: Scope, receive: Receive, *, platform: bool = False) -> str:
+        """The same, once it is known whose address it is. A platform's is for many accounts."""
+        now, target = clock.monotonic(), request.target
+        assert target is not None
         try:
             async with asyncio.timeout(_READ_WITHIN):
                 whole = await _read(request, scope, receive)
@@ -157,13 +194,13 @@ class Hooks:
         if verdict is Verdict.BAD_SIGNATURE and await self._changed(request, now):
             verdict = self._verdict(request)
         if verdict is not Verdict.VALID:
-            return verdict if request.target.secrets or verdict is Verdict.NO_HEADER else "no_secret"
+            return verdict if target.secrets or verdict is Verdict.NO_HEADER else "no_secret"
         read = read_envelope(request.body)
         if isinstance(read, Unreadable):
             return read
         request.envelope = read
-        target = request.target
-        return foreign(read, target.account_id, livemode=target.livemode) or ACCEPTED
+        own = read.account if platform else target.account_id
+        return foreign(read, own, livemode=target.livemode) or ACCEPTED
 
     def _verdict(self, request: _Request) -> Verdict:
         assert request.target is not None

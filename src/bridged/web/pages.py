@@ -6,76 +6,33 @@ comes back afterwards to where they wanted to go.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from bridged import accounts
 from bridged import app as root
-from bridged.accounts import audit
 from bridged.accounts.audit import store as log
-from bridged.accounts.people import ROLES, Session, read_role, scope_of, secrets
-from bridged.app import checkup, people
-from bridged.app.people import Opened, Visitor
+from bridged.accounts.people import ROLES, read_role, secrets
+from bridged.app import checkup, people, tokens
+from bridged.app.people import Opened
 from bridged.core.errors import BodyTooLarge, BridgedError, ScopeMissing
 from bridged.core.types import Secret
 from bridged.web import sessions
 from bridged.web.edge import status_of
+from bridged.web.integrations import Integrations
+from bridged.web.visits import ANYONE, Page, Visit, go
 
-ANYONE = "anyone"
-"""The need of a page that nobody must be signed in for; the others name a scope of `accounts.SCOPES`."""
 _MOST_FORM = 16 * 1024
 _AUDIT_PAGE = 100
 SIGN_IN = "/sign-in"
-
-
-@dataclass(frozen=True, slots=True)
-class Visit:
-    """A request for a page. `session` None: of somebody not signed in."""
-
-    app: root.App
-    request: Request
-    visitor: Visitor
-    session: Session | None = None
-    form: Mapping[str, str] = field(default_factory=dict[str, str])
-
-    @property
-    def own(self) -> Session:
-        """The session of a page that needs one."""
-        assert self.session is not None
-        return self.session
-
-    @property
-    def actor(self) -> audit.Actor:
-        return people.actor_of(self.own, self.visitor)
-
-    def may(self, scope: str) -> bool:
-        return self.session is not None and _may(self.session, scope)
-
-
-Handler = Callable[[Visit], Awaitable[Response]]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """A route. `again`: the page that shows a refused form once more."""
-
-    method: str
-    path: str
-    need: str
-    handler: Handler
-    again: Handler | None = None
-
-
-def _may(session: Session, scope: str) -> bool:
-    return accounts.SCOPES.index(scope_of(session.role)) >= accounts.SCOPES.index(scope)
 
 
 class Pages:
@@ -95,7 +52,7 @@ class Pages:
 
     def table(self) -> list[Page]:
         """Every page there is."""
-        sign_in, link, account, members, tokens = self._sign_in, self._link, self._account, self._people, self._tokens
+        sign_in, link, account, members, keys = self._sign_in, self._link, self._account, self._people, self._tokens
         return [
             Page("GET", SIGN_IN, ANYONE, sign_in),
             Page("POST", SIGN_IN, ANYONE, self._do_sign_in, sign_in),
@@ -113,11 +70,12 @@ class Pages:
             Page("POST", "/people/role", "admin", self._role, members),
             Page("POST", "/people/remove", "admin", self._remove, members),
             Page("POST", "/people/reset", "admin", self._reset, members),
-            Page("GET", "/tokens", "admin", tokens),
-            Page("POST", "/tokens", "admin", self._make_token, tokens),
-            Page("POST", "/tokens/revoke", "admin", self._revoke_token, tokens),
+            Page("GET", "/tokens", "admin", keys),
+            Page("POST", "/tokens", "admin", self._make_token, keys),
+            Page("POST", "/tokens/revoke", "admin", self._revoke_token, keys),
             Page("GET", "/audit", "admin", self._audit),
             Page("GET", "/doctor", "admin", self._doctor),
+            *Integrations(self._show).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
@@ -142,7 +100,7 @@ class Pages:
 
     async def _refused(self, page: Page, visit: Visit, error: BridgedError) -> Response:
         """The page again, with what is wrong; what happened is in the status too."""
-        again = None if isinstance(error, ScopeMissing) or page.method == "GET" else page.again
+        again = None if isinstance(error, ScopeMissing) else page.again
         visit.request.state.problem = error
         if again is None:
             response = self._show(visit, "problem.html", error=error)
@@ -162,7 +120,7 @@ class Pages:
         return HTMLResponse(self._templates.get_template(template).render(**(given | values)))
 
     def _signed_in(self, visit: Visit, opened: Opened, to: str) -> Response:
-        response = _go(to)
+        response = go(to)
         sessions.keep(self._app, visit.request, response, opened.token)
         return response
 
@@ -203,7 +161,7 @@ class Pages:
 
     async def _sign_out(self, visit: Visit) -> Response:
         await people.sign_out(visit.app, visit.own, visit.visitor)
-        response = _go(SIGN_IN)
+        response = go(SIGN_IN)
         sessions.forget(self._app, visit.request, response)
         return response
 
@@ -225,18 +183,18 @@ class Pages:
     async def _password(self, visit: Visit) -> Response:
         old, new = Secret(visit.form.get("old", "")), Secret(visit.form.get("new", ""))
         await people.change_password(visit.app, visit.own, old, new, visit.visitor)
-        return _go("/account")
+        return go("/account")
 
     async def _totp(self, visit: Visit) -> Response:
         form = visit.form
         secret = Secret(form["secret"]) if form.get("secret") else None
         password = Secret(form.get("password", ""))
         await people.set_totp(visit.app, visit.own, password, secret, form.get("code", ""), visit.visitor)
-        return _go("/account")
+        return go("/account")
 
     async def _end_session(self, visit: Visit) -> Response:
         await people.end_session(visit.app, visit.own, _uuid(visit.form.get("id", "")), visit.visitor)
-        return _go("/account")
+        return go("/account")
 
     async def _switch(self, visit: Visit) -> Response:
         wanted = visit.form.get("workspace", "")
@@ -266,17 +224,17 @@ class Pages:
     async def _role(self, visit: Visit) -> Response:
         role = read_role(visit.form.get("role", ""))
         await people.change_role(visit.app, visit.form.get("email", ""), role, visit.actor, visit.own.role)
-        return _go("/people")
+        return go("/people")
 
     async def _remove(self, visit: Visit) -> Response:
         await people.remove(visit.app, visit.form.get("email", ""), visit.actor, visit.own.role)
-        return _go("/people")
+        return go("/people")
 
     async def _tokens(self, visit: Visit, made: Secret | None = None) -> Response:
         return self._show(
             visit,
             "tokens.html",
-            tokens=await root.tokens(visit.app),
+            tokens=await tokens.all_of(visit.app),
             scopes=accounts.SCOPES,
             made=None if made is None else made.reveal(),
         )
@@ -285,12 +243,12 @@ class Pages:
         days = visit.form.get("days", "")
         lasts = timedelta(days=int(days)) if days.isascii() and days.isdecimal() and 0 < int(days) <= 3660 else None
         name, scope = visit.form.get("name", "").strip(), visit.form.get("scope", "read")
-        _, made = await root.create_token(visit.app, name, (scope,), lasts, visit.actor)
+        _, made = await tokens.create(visit.app, name, (scope,), lasts, visit.actor)
         return await self._tokens(visit, made)
 
     async def _revoke_token(self, visit: Visit) -> Response:
-        await root.revoke_token(visit.app, visit.form.get("id", ""), visit.actor)
-        return _go("/tokens")
+        await tokens.revoke(visit.app, visit.form.get("id", ""), visit.actor)
+        return go("/tokens")
 
     async def _doctor(self, visit: Visit) -> Response:
         return self._show(visit, "doctor.html", checkup=await checkup.everything(visit.app))
@@ -304,15 +262,11 @@ class Pages:
         return self._show(visit, "audit.html", entries=entries, older=older)
 
 
-def _go(to: str) -> Response:
-    return RedirectResponse(to, status_code=303)
-
-
 def _to_sign_in(request: Request) -> Response:
     """There and back, for a page that can be asked for again."""
     path = request.url.path
     query = f"?{urlencode({'next': path})}" if request.method == "GET" and path != "/" else ""
-    return _go(SIGN_IN + query)
+    return go(SIGN_IN + query)
 
 
 def _own_path(given: str) -> str:

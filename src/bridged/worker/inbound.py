@@ -17,6 +17,9 @@ from datetime import timedelta
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.accounts.audit import SYSTEM
+from bridged.accounts.oauth import OAUTH
+from bridged.app import life
 from bridged.core import clock, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
@@ -214,5 +217,10 @@ class Inbound:
 async def _apply_one(app: root.App, connection: Connection) -> None:
     """Until nothing is left: what arrived while the last batch was applied told nobody but us."""
     for _ in range(_ROUNDS):
-        if not (await apply_events(app, connection)).events:
+        applied = await apply_events(app, connection)
+        if applied.revoked and connection.key_kind == OAUTH:
+            # What the merchant took back and gave again may be told late: Stripe says how it is now.
+            with contextlib.suppress(KeyInvalid, PermissionMissing):
+                await life.test(app, connection, SYSTEM)
+        if not applied.events:
             return
