@@ -67,9 +67,9 @@ async def test_a_connection_of_any_content_asks_the_processes_own_address(settin
         for name in ("http://evil.example", "api_base", "x?stripe_api_base=http://evil.example"):
             answer = await web.get("/api/v1/connections", params={"stripe_api_base": name, "api_base": name})
             assert answer.status in {200, 422}
-        client = app.client(*_key_and_gate(app))
+        client = app.client(*_way_and_gate(app))
         assert client._base == "http://127.0.0.1:9"
 
 
-def _key_and_gate(app: root.App) -> Any:
-    return Secret("sk_test_none"), app.gate("acct_none:test", livemode=False, pace=1.0)
+def _way_and_gate(app: root.App) -> Any:
+    return root.Way(Secret("sk_test_none")), app.gate("acct_none:test", livemode=False, pace=1.0)

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from bridged.messages.log import store as log
 from bridged.messages.replay import store as replays
+from bridged.mirror.erasure import store as erasure
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.pages import store
 from bridged.mirror.pages.store import Wanted
@@ -74,11 +75,18 @@ def drops() -> list[str]:
     return [membership._dropping(kind).replace("{table}", f"stripe.{kind.name}") for kind in kinds]
 
 
+def erasing() -> list[str]:
+    """What `mirror.erasure` does to each kind's table."""
+    return [erasure._erasing(kind).replace("{table}", f"stripe.{kind.name}") for kind in erasure.ALL]
+
+
 ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("messages/log/store.py", "_deliveries_of"): deliveries,
     ("messages/log/store.py", "_page_of"): events,
     ("messages/replay/store.py", "_count_of"): counts,
     ("messages/replay/store.py", "_replay_of"): taken,
+    ("mirror/erasure/store.py", "_erasing"): erasing,
+    ("mirror/erasure/store.py", "_theirs"): list,
     ("mirror/pages/store.py", "_page_of"): pages,
     ("mirror/store.py", "about"): list,
     ("sync/membership/store.py", "_dropping"): drops,

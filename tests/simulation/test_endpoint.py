@@ -440,7 +440,7 @@ async def test_the_client_reads_every_page(hooked: Hooked) -> None:
     hooked.fill(130)
     key = hooked.stage.sim.key()
     gate = hooked.app.gate("a test", livemode=True, pace=1.0)
-    async with hooked.app.client(accounts.Secret(key), gate) as client:
+    async with hooked.app.client(root.Way(accounts.Secret(key)), gate) as client:
         assert len(await endpoint.listed(client)) == 130
 
 

@@ -142,3 +142,14 @@ async def finish(
 
 def _json(value: object) -> str:
     return orjson.dumps(value).decode()
+
+
+async def erase(conn: Conn, scope: Scope, customer_id: str) -> int:
+    """Empties proposals that name a customer: that something was done, by whom and when, stays. How many that were."""
+    cursor = await conn.execute(
+        "update bridged.proposals set parameters = '{}', requests = '[]', preview = '{}', watched = '{}', "
+        "result = null, error = null where connection_id = %s and parameters <> '{}' "
+        "and strpos(concat(parameters, requests, preview, watched, result), %s) > 0",
+        (scope.connection_id, customer_id),
+    )
+    return cursor.rowcount

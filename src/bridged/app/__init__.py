@@ -50,6 +50,7 @@ from bridged.sync.control import store as control
 from bridged.sync.control.attendant import attended
 from bridged.sync.customer import freshen_customer, freshen_needs, read_on_demand
 from bridged.sync.desk import Desk, leased
+from bridged.sync.erasure import sweep as sweep_erased
 from bridged.sync.filter import filter_of
 from bridged.sync.halt import Halt, stopped
 from bridged.sync.reads import counted, outlook_of
@@ -371,6 +372,7 @@ async def sync(
         _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
         async with attended(work, connection.timezone, paced=pace is None), rereads.beside(desk):
             report = await _recorded(work, afresh=afresh)
+    await sweep_erased(app.database, steering.scope_of(connection), clock.now())
     await _judged(app, connection, report)
     _log.info(
         "sync_finished",

@@ -10,8 +10,9 @@ from cyclopts import Parameter
 
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.accounts.erasures import ELSEWHERE, KEPT, Erasure
 from bridged.accounts.life import Standing
-from bridged.app import life
+from bridged.app import erasure, life
 from bridged.app.life import Tested
 from bridged.cli import output
 from bridged.cli.actor import local
@@ -130,15 +131,58 @@ def disconnect(
     return run(work)
 
 
+@cli.command
+def erase_customer(
+    customer: str,
+    /,
+    *,
+    connection: ConnectionName = None,
+    yes: Annotated[bool, Parameter(negative="", help="Do not ask.")] = False,
+    json: Json = False,
+) -> int:
+    """Erase what is held of one customer for good, and print the receipt: what was erased, kept, and not reached."""
+
+    async def work(app: root.App) -> int:
+        found = await root.find_connection(app, connection)
+        if not yes:
+            _ask(f"This will ERASE all data of {customer} in {found.name} for good. Type its id to go on:", customer)
+        receipt = await erasure.erase(app, found, customer, local())
+        if json:
+            output.document(receipt.as_json())
+        else:
+            print("\n".join(_receipt(receipt)))  # noqa: T201 - the command's output
+        return 0
+
+    return run(work)
+
+
+def _receipt(receipt: Erasure) -> list[str]:
+    rows = [f"  {table}: {number}" for table, number in sorted(receipt.counts.items())] or ["  nothing was held"]
+    return [
+        f"Erased: {receipt.customer_id}, at {receipt.erased_at:%Y-%m-%d %H:%M:%S} UTC by {receipt.erased_by}.",
+        f"Receipt: {receipt.id}",
+        "Rows:",
+        *rows,
+        "Kept:",
+        *(f"  {each}" for each in KEPT),
+        "Not reached from here:",
+        *(f"  {each}" for each in ELSEWHERE),
+    ]
+
+
 def _confirm(connection: Connection, *, delete: bool, yes: bool) -> None:
     if yes:
         return
+    what = "and DELETE all its data for good" if delete else "and keep its data"
+    _ask(f"This will disconnect {connection.name} {what}. Type its name to go on:", connection.name)
+
+
+def _ask(question: str, answer: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError("There is no terminal to ask.", hint="Add --yes.")
-    what = "and DELETE all its data for good" if delete else "and keep its data"
-    output.say(f"This will disconnect {connection.name} {what}. Type its name to go on:")
-    if sys.stdin.readline().strip() != connection.name:
-        raise UsageError("That is not its name; nothing was done.", hint="Try again, or add --yes.")
+    output.say(question)
+    if sys.stdin.readline().strip() != answer:
+        raise UsageError("That is not it; nothing was done.", hint="Try again, or add --yes.")
 
 
 def _tested(connection: Connection, tested: Tested, *, json: bool) -> int:

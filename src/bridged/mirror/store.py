@@ -117,6 +117,8 @@ on conflict (connection_id, id) do update set
 where excluded.known_until > m.as_of or m.xmin::text = %(seen)s
 returning xmax <> 0 and deleted and changed_at = %(now)s as died
 """
+# Of what was erased there is none: no answer may take a tombstone's place by coming after it.
+_VERSION = "select xmin::text as version from {table} where connection_id = %s and id = %s and as_of < '9000-01-01'"
 _ROW = "id, data, deleted, dirty, as_of, known_until"
 
 
@@ -189,7 +191,7 @@ async def put(
 async def version(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> str | None:
     """What tells that a row was written since: taken before an object is asked for, given back when it is stored."""
     cursor = await conn.execute(
-        _of(kind, sql.SQL("select xmin::text as version from {table} where connection_id = %s and id = %s")),
+        _of(kind, sql.SQL(_VERSION)),
         (scope.connection_id, object_id),
     )
     row = await cursor.fetchone()

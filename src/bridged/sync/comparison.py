@@ -25,6 +25,7 @@ from bridged.core.jsontext import escaped
 from bridged.core.types import Json
 from bridged.mirror import shapes
 from bridged.mirror import store as mirror
+from bridged.mirror.erasure import store as erasure
 from bridged.mirror.kinds import Kind, list_ids
 from bridged.mirror.rows import cut_off
 from bridged.mirror.store import Living, Unlike
@@ -244,9 +245,12 @@ class Comparison:
             await self._repair(conn, page, {each.id: objects[each.id] for each in found if each.id not in cut})
 
     async def _inside(self, objects: dict[str, Json]) -> dict[str, Json]:
-        if self._chosen.everyone:
-            return objects
+        """Those that the mirror is to have: nothing that was erased, nothing outside the filter."""
         async with self._desk.reading() as conn:
+            erased = await erasure.erased(conn, self._kind, self._desk.scope, objects.keys())
+            objects = {object_id: data for object_id, data in objects.items() if object_id not in erased}
+            if self._chosen.everyone:
+                return objects
             inside = await insiders(conn, self._desk.scope, self._kind, self._chosen, objects)
         return {object_id: data for object_id, data in objects.items() if object_id in inside}
 

@@ -22,9 +22,11 @@ from bridged.core.jsontext import storable
 from bridged.core.types import Json
 from bridged.messages import store as inbox
 from bridged.messages.envelope import THIN
+from bridged.messages.erasure import store as traces
 from bridged.messages.store import Arrived, Change, Doubt, Settled
 from bridged.mirror import store as mirror
 from bridged.mirror.differences import differences
+from bridged.mirror.erasure import NEVER
 from bridged.mirror.kinds import BY_NAME, KINDS, Kind, Reach, kind_of_event
 from bridged.mirror.rows import cut_lists
 from bridged.mirror.shapes import ref
@@ -100,6 +102,7 @@ class _Work:
     settled: list[Settled] = field(default_factory=list[Settled])
     changes: list[Change] = field(default_factory=list[Change])
     doubts: list[Doubt] = field(default_factory=list[Doubt])
+    erased: list[Arrived] = field(default_factory=list[Arrived])
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +221,8 @@ async def _apply(conn: Conn, scope: Scope, bounds: Bounds, events: Sequence[Arri
     if work.doubts:
         await inbox.add_doubts(conn, scope.workspace_id, scope.connection_id, work.doubts, now)
     await inbox.settle(conn, scope.connection_id, work.settled, now)
+    if work.erased:
+        await traces.blank(conn, scope.connection_id, work.erased)
     return work
 
 
@@ -236,6 +241,10 @@ async def _apply_kind(
     verdicts: dict[str, Verdict] = {}
     beside = await _beside(conn, scope, told, rows, bounds)
     for object_id, reads in told.items():
+        if object_id in rows and rows[object_id].held.as_of >= NEVER:
+            work.settled += [Settled(each.event, "ignored", "erased") for each in reads]
+            work.erased += [each.event for each in reads]
+            continue
         if object_id in outside or (kind.reach is Reach.CUSTOMER and object_id not in rows):
             word = "outside_filter" if object_id in outside else "read_on_demand"
             work.settled += [Settled(each.event, "ignored", word) for each in reads]
@@ -243,7 +252,7 @@ async def _apply_kind(
         every = reads + beside.get(object_id, [])
         given = [Told(place, each.event.created, each.state, each.doubt) for place, each in enumerate(every)]
         verdicts[object_id] = judge(kind, _known(rows.get(object_id)), given)
-    every = {object_id: reads + beside.get(object_id, []) for object_id, reads in told.items()}
+    every = {object_id: told[object_id] + beside.get(object_id, []) for object_id in verdicts}
     lost = await _write(conn, scope, kind, every, verdicts, rows.keys(), now)
     for object_id, verdict in verdicts.items():
         if object_id not in lost:

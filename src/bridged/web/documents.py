@@ -166,6 +166,33 @@ class TestDocument(BaseModel):
     objects: list[Readable]
 
 
+class ErasureBody(Document):
+    """Whose data is erased for good."""
+
+    customer: str = Field(min_length=5, max_length=255, description="The id of a Stripe customer.")
+
+
+class ErasureDocument(BaseModel):
+    """The receipt of an erasure."""
+
+    object: Literal["erasure"]
+    id: str
+    customer: str
+    erased_at: datetime
+    erased_by: str
+    rows: dict[str, int] = Field(description="By table, how many rows held something of the customer's.")
+    swept_at: datetime = Field(description="When something that came later was last erased too.")
+    kept: list[str]
+    not_reached: list[str]
+
+
+class ErasureList(BaseModel):
+    """The receipts of a connection, newest first."""
+
+    object: Literal["list"]
+    data: list[ErasureDocument]
+
+
 class EndDocument(BaseModel):
     """A connection that was ended."""
 

@@ -53,7 +53,6 @@ _SAID: Mapping[str, tuple[int, str]] = {
     Foreign.WRONG_MODE: (400, "The event is of the other mode than the connection."),
     Foreign.WRONG_ACCOUNT: (400, "The event is of another Stripe account than the connection."),
     "unknown_connection": (404, "There is no connection at this address."),
-    "no_grant": (200, "No connection has the authorisation of this account."),
     "too_large": (413, f"A delivery may have {MOST_BYTES // 1024} KiB."),
     Unreadable.NOT_JSON: (400, "The body is not a JSON object."),
     Unreadable.NOT_AN_EVENT: (400, "The body is not an event."),

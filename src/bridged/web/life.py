@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import life
+from bridged.app import erasure, life
 from bridged.app.life import Tested
 from bridged.web.callers import CallersApp, CallingActor, Guarded, needs
 from bridged.web.documents import (
@@ -18,6 +18,9 @@ from bridged.web.documents import (
     ConnectionDocument,
     EndBody,
     EndDocument,
+    ErasureBody,
+    ErasureDocument,
+    ErasureList,
     Failure,
     KeyBody,
     StandingDocument,
@@ -80,6 +83,22 @@ async def disconnect(app: CallersApp, actor: CallingActor, connection: Named, bo
     left = list(ended.webhook.left) if ended.webhook else []
     document = {"connection": found.id, "rows": ended.rows, "left": left, "problem": ended.problem}
     return json({"object": "connection_end", **document})
+
+
+@router.post(
+    "/{connection}/erasures", status_code=201, responses={201: {"model": ErasureDocument}}, openapi_extra=needs("admin")
+)
+async def erase(app: CallersApp, actor: CallingActor, connection: Named, body: ErasureBody) -> Response:
+    """Erase what is held of one customer, for good."""
+    found = await connection_of(app, connection)
+    return json((await erasure.erase(app, found, body.customer, actor)).as_json(), 201)
+
+
+@router.get("/{connection}/erasures", responses={200: {"model": ErasureList}}, openapi_extra=needs("admin"))
+async def erasures(app: CallersApp, connection: Named) -> Response:
+    """List the receipts of erasures."""
+    found = await connection_of(app, connection)
+    return json({"object": "list", "data": [each.as_json() for each in await erasure.receipts(app, found)]})
 
 
 def _tested(connection: Connection, tested: Tested) -> Response:

@@ -24,7 +24,7 @@ from bridged.core import clock, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
 from bridged.messages import store as inbox
-from bridged.sync import rereads, schedule, watch, webhooks
+from bridged.sync import erasure, rereads, schedule, watch, webhooks
 from bridged.sync.control import steering
 from bridged.sync.filter import filter_of
 from bridged.sync.halt import Halt
@@ -59,7 +59,10 @@ def _bounds(settings: SyncSettings) -> Bounds:
 async def apply_events(app: root.App, connection: Connection) -> Applied:
     """Applies what is in the inbox of a connection. Raises DatabaseUnavailable."""
     scope = steering.scope_of(connection)
-    return await webhooks.apply_all(app.database, scope, await bounds(app, connection), clock.now())
+    applied = await webhooks.apply_all(app.database, scope, await bounds(app, connection), clock.now())
+    if applied.events:
+        await erasure.sweep(app.database, scope, clock.now())
+    return applied
 
 
 async def reread(app: root.App, connection: Connection, *, halt: Halt | None = None) -> rereads.Reread:

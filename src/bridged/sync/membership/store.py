@@ -167,7 +167,10 @@ async def drop(conn: Conn, scope: Scope, kind: Kind) -> int:
 
 
 def _dropping(kind: Kind) -> LiteralString:
-    dropped = "delete from {table} m where m.connection_id = %(connection_id)s and not (" + _inside(kind) + ")"
+    dropped = (
+        "delete from {table} m where m.connection_id = %(connection_id)s and m.as_of < '9000-01-01' "
+        "and not (" + _inside(kind) + ")"
+    )
     if kind.name == "customers":
         return dropped
     if kind.name == "invoice_payments":
