@@ -33,6 +33,7 @@ from served import Reply, Web, another_workspace, serving, stored
 
 MARK = "a word that only Acme's data has"
 BODIES: dict[str, Any] = {
+    "erasures": {"customer": "cus_1"},
     "bulk-sync": {"ids": ["cus_1"]},
     "settings": {"frequency": "daily"},
     "replays": {"ids": ["evt_1"]},

@@ -94,7 +94,7 @@ async def erase(app: CallersApp, actor: CallingActor, connection: Named, body: E
     return json((await erasure.erase(app, found, body.customer, actor)).as_json(), 201)
 
 
-@router.get("/{connection}/erasures", responses={200: {"model": ErasureList}}, openapi_extra=needs("admin"))
+@router.get("/{connection}/erasures", responses={200: {"model": ErasureList}}, openapi_extra=needs("read"))
 async def erasures(app: CallersApp, connection: Named) -> Response:
     """List the receipts of erasures."""
     found = await connection_of(app, connection)
