@@ -20,6 +20,7 @@ from bridged.app.writing import Wanted
 from bridged.core.errors import ConfirmationMissing, ProposalClosed, RequestInvalid, WritesForbidden
 from bridged.core.settings import Settings
 from bridged.sim.store import Obj
+from browsing import House
 from served import serving
 from simulation.stage import Stage, build, staged
 
@@ -348,3 +349,42 @@ async def test_more_than_is_left_is_not_refunded(scene: Scene) -> None:
     charge = refundable(scene)["charge"]
     with pytest.raises(RequestInvalid, match="can be refunded"):
         await scene.propose("refunds.create", charge=charge, amount=99_999_999)
+
+
+async def test_approved_at_the_page(scene: Scene) -> None:
+    """An agent proposes, a person reads and approves; a viewer only reads; no name goes into the audit log."""
+    connection = scene.stage.connection
+    assert connection is not None
+    proposal = await scene.propose("customers.create", name="Ida Approved", email="ida@example.com")
+    refund = await scene.propose(
+        "refunds.create", charge=scene.one("charges", status="succeeded", refunded=False)["id"]
+    )
+    async with serving(scene.stage.app) as web:
+        house = House(web, connection.id, 0, [])
+        try:
+            ben = await house.member("ben@example.com", "viewer")
+            status, text, _ = await ben.open("/approvals")
+            assert status == 200
+            assert "Ida Approved" in text
+            assert "cannot be undone" in text
+            assert "Approve and do it" not in text
+            chosen = {"connection": connection.id, "id": proposal.id}
+            assert (await ben.send("/approvals/execute", **chosen))[0] == 403
+            ana = await house.member("ana@example.com", "owner")
+            assert (await ana.send("/approvals/execute", **chosen)) == (303, "", "/approvals")
+            unsure = {"connection": connection.id, "id": refund.id}
+            status, text, _ = await ana.send("/approvals/execute", **unsure)
+            assert status == 422
+            assert 'role="alert"' in text
+            assert (await ana.send("/approvals/reject", **unsure))[0] == 303
+            text = (await ana.open("/approvals"))[1]
+            assert "rejected" in text
+            assert (await ana.send("/approvals/switch", allowed="no"))[0] == 303
+            assert not await writing.writes_allowed(scene.stage.app)
+        finally:
+            for each in house.browsers:
+                await each.close()
+    assert [each["name"] for each in scene.stage.account.all("customers")].count("Ida Approved") == 1
+    async with scene.stage.app.database.transaction(scene.stage.app.workspace_id) as conn:
+        noted = await entries(conn, scene.stage.app.workspace_id, 100)
+    assert "Ida" not in repr(noted)

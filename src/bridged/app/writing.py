@@ -116,7 +116,9 @@ async def propose(app: App, connection: Connection, actor: Actor, wanted: Wanted
 
 
 def _act(proposal: Proposal, word: str, connection: Connection, sent: Sent | None = None) -> Act:
-    after: Json = {"action": proposal.action, "parameters": proposal.parameters}
+    # Names and addresses stay in the proposal, where an erasure finds them: of the audit log nothing is ever taken out.
+    objects = [object_id for _, object_id in plan.named(proposal.parameters)]
+    after: Json = {"action": proposal.action, "objects": objects, "parameters": sorted(proposal.parameters)}
     if sent is not None:
         after = {"action": proposal.action, "state": sent.state}
     request_id = None if sent is None else sent.request_id
