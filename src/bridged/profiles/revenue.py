@@ -1,10 +1,10 @@
 """Monthly recurring revenue of a subscription.
 
-It is the sum over its licensed items of unit amount x quantity, brought to a month (a year is twelve months and 365
-days), less the discounts that recur: a percentage of what it is on, an amount once per billing period. Counted are
+The sum over its licensed items of unit amount x quantity, brought to a month (a year is twelve months and 365 days),
+less the discounts that recur: a percentage of what it is on, an amount once per billing period. Counted are
 subscriptions that are billed: `active` and `past_due`, without paused collection. Left out, and said so by a flag:
-usage ("metered"), prices by tiers ("tiered"), discounts known by their id alone ("discount_unknown"), items beyond those
-embedded ("items_unknown"). Discounts of duration `once` do not recur. Fractions are kept up to the customer's
+usage ("metered"), prices by tiers ("tiered"), discounts known by their id alone ("discount_unknown"), items beyond
+those embedded ("items_unknown"). Discounts of duration `once` do not recur. Fractions are kept up to the customer's
 total per currency, which is rounded to a minor unit, halves to the even one.
 """
 
