@@ -28,8 +28,8 @@ def rows(value: object) -> tuple[Json, ...]:
     inner: object = obj(value).get("data", value)
     if not isinstance(inner, list | tuple):
         return ()
-    found = cast("Iterable[Any]", inner)
-    return tuple([row for row in found if isinstance(row, dict) or isinstance(row, Mapping)])  # noqa: SIM101 - a cost
+    found = map(obj, cast("Iterable[object]", inner))
+    return tuple([row for row in found if row is not NOTHING])
 
 
 def text(value: object) -> str | None:

@@ -303,6 +303,15 @@ async def begin(conn: Conn, scope: Scope, since: datetime, now: datetime) -> Non
     )
 
 
+async def is_kept(conn: Conn, scope: Scope) -> bool:
+    """Whether the connection's profiles are kept."""
+    cursor = await conn.execute(
+        "select from bridged.profile_builds where workspace_id = %s and connection_id = %s",
+        (scope.workspace_id, scope.connection_id),
+    )
+    return await cursor.fetchone() is not None
+
+
 _BUILD = (
     "select b.moments_since, b.after, b.built_at, c.country from bridged.profile_builds b "
     "join bridged.connections c on c.id = b.connection_id where b.workspace_id = %s and b.connection_id = %s "
