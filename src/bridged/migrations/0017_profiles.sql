@@ -19,9 +19,9 @@ create table bridged.profiles_due (
   workspace_id bigint not null,
   connection_id uuid not null,
   id bigint generated always as identity,
-  customer_id text not null,
-  primary key (connection_id, id)
+  customer_id text not null
 );
+create index on bridged.profiles_due (connection_id, id);
 
 create table bridged.profiles (
   workspace_id bigint not null references bridged.workspaces,

@@ -81,7 +81,7 @@ def _renewal(objects: Objects, subscription: Json) -> Coming | None:
 
 def renews_at(subscription: Json) -> int | None:
     """When the subscription is billed next; None where it ends or its collection is paused by then."""
-    if subscription.get("status") not in RENEWS:
+    if text(subscription.get("status")) not in RENEWS:
         return None
     end = subscription_period_end(subscription)
     if subscription.get("status") == "trialing":
@@ -100,7 +100,7 @@ def _ends_without_method(objects: Objects, subscription: Json) -> bool:
         return False
     if has_default_payment_method(subscription) or has_default_payment_method(objects.customer):
         return False
-    return path(subscription, "trial_settings", "end_behavior", "missing_payment_method") in {"cancel", "pause"}
+    return text(path(subscription, "trial_settings", "end_behavior", "missing_payment_method")) in {"cancel", "pause"}
 
 
 def _previewed(preview: Json | None, at: int) -> tuple[int, str, Certainty] | None:

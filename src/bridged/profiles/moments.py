@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
-from bridged.mirror.shapes import Json, instant, obj, subscription_period_start
+from bridged.mirror.shapes import Json, instant, obj, subscription_period_start, text
 from bridged.profiles.facts import Profile
 from bridged.profiles.objects import Charge, Invoice, Objects
 from bridged.profiles.rules import FAILING, RUNNING, family_of, is_inquiry, status_of, stops_at
@@ -64,7 +64,7 @@ def standing_of(objects: Objects) -> Standing:
     found = {
         str(each.get("id")): SubscriptionStood(str(each.get("status")), status_of(each) == "paused", stops_at(each))
         for each in objects.subscriptions
-        if each.get("status") in RUNNING
+        if text(each.get("status")) in RUNNING
     }
     return Standing(found, {each.id: each.attempts for each in objects.invoices if _failing(each)})
 

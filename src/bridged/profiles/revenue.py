@@ -35,7 +35,7 @@ def recurring(subscription: Json) -> tuple[str | None, Fraction | int, frozenset
     """Currency, minor units a month, and flags of what is left out."""
     flags: set[str] = set()
     currency = subscription_currency(subscription)
-    if currency is None or subscription.get("status") not in BILLED or subscription.get("pause_collection"):
+    if currency is None or text(subscription.get("status")) not in BILLED or subscription.get("pause_collection"):
         return currency, 0, frozenset()
     total: Fraction | int = 0
     period: Fraction | int | None = None

@@ -173,7 +173,12 @@ def _standing_of(subscriptions: Iterable[Json]) -> tuple[Status, Json | None, tu
     """Status, main subscription, and the running ones with the main one first."""
     ranked: list[tuple[Status, Json]] = sorted(
         ((status, each) for each in subscriptions if (status := status_of(each)) != "never"),
-        key=lambda pair: (_RANK[pair[0]], -_ended_at(pair[1]), pair[1].get("created") or 0, str(pair[1].get("id"))),
+        key=lambda pair: (
+            _RANK[pair[0]],
+            -_ended_at(pair[1]),
+            instant(pair[1].get("created")) or 0,
+            str(pair[1].get("id")),
+        ),
     )
     if not ranked:
         return "never", None, ()
@@ -182,7 +187,7 @@ def _standing_of(subscriptions: Iterable[Json]) -> tuple[Status, Json | None, tu
 
 def status_of(subscription: Json) -> Status:
     """What a single subscription makes of its customer. Paused is also one whose collection is paused."""
-    status = subscription.get("status")
+    status = text(subscription.get("status"))
     if status in FAILING:
         return "past_due"
     if status == "canceled":
