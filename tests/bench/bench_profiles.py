@@ -181,10 +181,10 @@ async def _python(app: str, scope: Scope) -> dict[str, float]:
     async with entered(app) as conn:
         ids = await store.customers(conn, scope, None, 1000)
         began = time.perf_counter()
-        found = await reading.objects(conn, scope, ids, "DE", deep=True)
+        found = await reading.objects(conn, scope, ids, "DE", world.NOW)
         read = time.perf_counter() - began
         began = time.perf_counter()
-        shallow = await reading.objects(conn, scope, ids, "DE", deep=False)
+        shallow = await reading.objects(conn, scope, ids, "DE")
         plain = time.perf_counter() - began
     began = time.perf_counter()
     for each in shallow.values():

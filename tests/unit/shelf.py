@@ -7,8 +7,8 @@ DAY = 86_400
 CUSTOMER = "cus_1"
 
 
-def customer(name: str = CUSTOMER, **changes: Any) -> dict[str, Any]:
-    data = {"id": name, "object": "customer", "created": NOW - 400 * DAY, "livemode": True, "name": "Ana Ruiz"}
+def customer(key: str = CUSTOMER, **changes: Any) -> dict[str, Any]:
+    data = {"id": key, "object": "customer", "created": NOW - 400 * DAY, "livemode": True, "name": "Ana Ruiz"}
     return data | changes
 
 

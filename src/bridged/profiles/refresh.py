@@ -20,6 +20,8 @@ from bridged.profiles.rules import profile_of
 from bridged.profiles.store import Build, Kept
 
 BATCH = 1000
+_LOOK_BACK = 200 * 86_400
+"""Seconds for which what only moments need is read; what they tell is younger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ async def _built(conn: Conn, scope: Scope, build: Build, now: datetime, batch: i
 async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str], now: datetime) -> tuple[int, int]:
     """Profiles that are not as they were, and new moments."""
     before = await store.kept(conn, scope, ids)
-    found = await reading.objects(conn, scope, ids, build.country, deep=True)
+    since = int(build.moments_since.timestamp())
+    found = await reading.objects(conn, scope, ids, build.country, max(since, int(now.timestamp()) - _LOOK_BACK))
     computed = {key: (profile_of(objects), standing_of(objects)) for key, objects in found.items()}
     changed = await store.write(conn, scope, list(computed.values()))
     if gone := [each for each in before if each not in found]:
@@ -79,7 +82,7 @@ async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str],
         if ((was := before.get(key)) or build.built_at) and (was is None or was.profile.status != profile.status)
     ]
     await store.note_changes(conn, scope, turned, now)
-    happened = _moments(before, found, since=int(build.moments_since.timestamp()))
+    happened = _moments(before, found, since=since)
     return changed + len(gone), await store.add_moments(conn, scope, happened, now)
 
 

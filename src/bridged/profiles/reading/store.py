@@ -16,6 +16,9 @@ from bridged.mirror.shapes import Json
 from bridged.mirror.store import Scope
 from bridged.profiles.objects import NO_CARD, Card, Charge, Dispute, Invoice, Link, Objects, Refund, Session, Waiting
 
+_NEVER = 2**33
+_BEFORE = 120 * 86_400
+"""Seconds: a payment is of an invoice no older than this, or of one that was sent."""
 _Row = TypeVar("_Row", Invoice, Charge, Dispute, Refund, Link, Waiting, Session)
 _CUSTOMERS = (
     "select id, data::text as data, deleted from stripe.customers where connection_id = %(connection_id)s "
@@ -32,7 +35,7 @@ select json_agg(json_build_array(customer_id, id, status, currency, coalesce(amo
   extract(epoch from next_payment_attempt)::bigint,
   case when status = 'draft' then bridged.int_of(data -> 'automatically_finalizes_at') end,
   extract(epoch from created)::bigint,
-  case when status = 'paid' and (%(deep)s or collection_method = 'send_invoice')
+  case when status = 'paid' and (created >= to_timestamp(%(since)s) or collection_method = 'send_invoice')
        then bridged.int_of(data #> '{status_transitions,paid_at}') end,
   subscription_id))::text as found
 from stripe.invoices where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted
@@ -59,7 +62,7 @@ select json_agg(json_build_array(c.customer_id, t.id, t.status, t.currency, coal
   extract(epoch from t.created)::bigint))::text as found
 from stripe.charges c cross join lateral (
   select * from stripe.refunds d where d.connection_id = %(connection_id)s and d.charge_id = c.id and not d.deleted
-  offset 0) t
+    and d.created >= to_timestamp(%(since)s) offset 0) t
 where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
 """
 _WARNED = """
@@ -87,12 +90,25 @@ from (select distinct on (customer_id) customer_id, id from stripe.charges
       order by customer_id, created desc, id) l
 join stripe.charges c on c.connection_id = %(connection_id)s and c.id = l.id
 """
+# By the invoices and by the intents: the link may be there before either.
 _LINKS = """
-select json_agg(json_build_array(i.customer_id, i.id, t.payment_intent_id, t.charge_id))::text as found
-from stripe.invoices i cross join lateral (
-  select * from stripe.invoice_payments p
-  where p.connection_id = %(connection_id)s and p.invoice_id = i.id and not p.deleted offset 0) t
-where i.connection_id = %(connection_id)s and i.customer_id = any(%(ids)s) and not i.deleted
+select json_agg(json_build_array(l.customer_id, l.invoice_id, l.payment_intent_id, l.charge_id))::text as found
+from (
+  select i.customer_id, t.invoice_id, t.payment_intent_id, t.charge_id
+  from stripe.invoices i cross join lateral (
+    select * from stripe.invoice_payments p
+    where p.connection_id = %(connection_id)s and p.invoice_id = i.id and not p.deleted offset 0) t
+  where i.connection_id = %(connection_id)s and i.customer_id = any(%(ids)s) and not i.deleted
+    and i.created >= to_timestamp(%(since)s)
+  union
+  select c.customer_id, t.invoice_id, t.payment_intent_id, t.charge_id
+  from stripe.charges c cross join lateral (
+    select * from stripe.invoice_payments p
+    where p.connection_id = %(connection_id)s and p.payment_intent_id = c.payment_intent_id and not p.deleted
+    offset 0) t
+  where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
+    and c.created >= to_timestamp(%(since)s) and t.invoice_id is not null
+) l
 """
 _WAITING = """
 select json_agg(json_build_array(customer_id, id, currency, coalesce(amount, 0),
@@ -104,18 +120,18 @@ _SESSIONS = """
 select json_agg(json_build_array(customer_id, id, currency, amount_total, bridged.int_of(data -> 'expires_at')))::text
   as found
 from stripe.checkout_sessions where connection_id = %(connection_id)s and customer_id = any(%(ids)s)
-  and status = 'expired' and not deleted
+  and status = 'expired' and not deleted and created >= to_timestamp(%(since)s)
 """
 
 
 async def objects(
-    conn: Conn, scope: Scope, ids: Sequence[str], country: str | None, *, deep: bool
+    conn: Conn, scope: Scope, ids: Sequence[str], country: str | None, since: int | None = None
 ) -> dict[str, Objects]:
-    """The objects of those customers that are mirrored. `deep`: with what only moments need.
+    """The objects of those customers that are mirrored. `since` (Unix seconds): with what moments since then need.
 
     Each statement sees what was committed before it: changes between two of them are noted and come again.
     """
-    about = {"connection_id": scope.connection_id, "ids": list(ids), "deep": deep}
+    about = {"connection_id": scope.connection_id, "ids": list(ids), "since": (since or _NEVER) - _BEFORE}
     customers = await (await conn.execute(_CUSTOMERS, about)).fetchall()
     subscriptions, known_at = await _subscriptions(conn, about)
     invoices = _grouped(await (await conn.execute(_INVOICES, about)).fetchone(), Invoice)
@@ -124,7 +140,7 @@ async def objects(
     warned = {row["customer_id"] for row in await (await conn.execute(_WARNED, about)).fetchall()}
     previews = await _previews(conn, about)
     cards, last = await _cards(conn, about)
-    more = await _deep(conn, about) if deep else {}
+    more = await _deep(conn, about) if since is not None else {}
     return {
         key: Objects(
             orjson.loads(row["data"]) | {"id": key},
