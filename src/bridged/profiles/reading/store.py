@@ -17,9 +17,10 @@ from bridged.mirror.store import Scope
 from bridged.profiles.objects import NO_CARD, Card, Charge, Dispute, Invoice, Link, Objects, Refund, Session, Waiting
 
 _NEVER = 2**33
+_DAY = 86_400
 _BEFORE = 120 * 86_400
 """Seconds: a payment is of an invoice no older than this, or of one that was sent."""
-_Row = TypeVar("_Row", Invoice, Charge, Dispute, Refund, Link, Waiting, Session)
+_Row = TypeVar("_Row", Invoice, Charge, Waiting, Session)
 _CUSTOMERS = (
     "select id, data::text as data, deleted from stripe.customers where connection_id = %(connection_id)s "
     "and id = any(%(ids)s)"
@@ -49,27 +50,21 @@ select json_agg(json_build_array(customer_id, id, status, currency,
   case when status = 'failed' then bridged.text_of(data #> '{outcome,reason}') end))::text as found
 from stripe.charges where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted
 """
+# What hangs on a charge is asked for by the charges that were found: most have none of it.
 _DISPUTES = """
-select json_agg(json_build_array(c.customer_id, t.id, t.status, t.reason, t.currency, coalesce(t.amount, 0), c.id,
-  extract(epoch from t.created)::bigint))::text as found
-from stripe.charges c cross join lateral (
-  select * from stripe.disputes d where d.connection_id = %(connection_id)s and d.charge_id = c.id and not d.deleted
-  offset 0) t
-where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
+select json_agg(json_build_array(id, status, reason, currency, coalesce(amount, 0), charge_id,
+  extract(epoch from created)::bigint))::text as found
+from stripe.disputes where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
 """
 _REFUNDS = """
-select json_agg(json_build_array(c.customer_id, t.id, t.status, t.currency, coalesce(t.amount, 0), c.id,
-  extract(epoch from t.created)::bigint))::text as found
-from stripe.charges c cross join lateral (
-  select * from stripe.refunds d where d.connection_id = %(connection_id)s and d.charge_id = c.id and not d.deleted
-    and d.created >= to_timestamp(%(since)s) offset 0) t
-where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
+select json_agg(json_build_array(id, status, currency, coalesce(amount, 0), charge_id,
+  extract(epoch from created)::bigint))::text as found
+from stripe.refunds where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
+  and created >= to_timestamp(%(since)s)
 """
 _WARNED = """
-select distinct c.customer_id from stripe.charges c cross join lateral (
-  select from stripe.early_fraud_warnings w
-  where w.connection_id = %(connection_id)s and w.charge_id = c.id and not w.deleted offset 0) t
-where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
+select distinct charge_id from stripe.early_fraud_warnings
+where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
 """
 _PREVIEWS = """
 select s.customer_id, s.id, p.data::text as data from stripe.subscriptions s
@@ -82,33 +77,15 @@ from stripe.payment_methods
 where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted and type = 'card'
 """
 _LAST_CARD = """
-select l.customer_id, c.data ->> 'payment_method' as id,
-  c.data #>> '{payment_method_details,card,exp_year}' as year,
-  c.data #>> '{payment_method_details,card,exp_month}' as month
-from (select distinct on (customer_id) customer_id, id from stripe.charges
-      where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted and status = 'succeeded'
-      order by customer_id, created desc, id) l
-join stripe.charges c on c.connection_id = %(connection_id)s and c.id = l.id
+select id as charge_id, data ->> 'payment_method' as id, data #>> '{payment_method_details,card,exp_year}' as year,
+  data #>> '{payment_method_details,card,exp_month}' as month
+from stripe.charges where connection_id = %(connection_id)s and id = any(%(charges)s)
 """
 # By the invoices and by the intents: the link may be there before either.
 _LINKS = """
-select json_agg(json_build_array(l.customer_id, l.invoice_id, l.payment_intent_id, l.charge_id))::text as found
-from (
-  select i.customer_id, t.invoice_id, t.payment_intent_id, t.charge_id
-  from stripe.invoices i cross join lateral (
-    select * from stripe.invoice_payments p
-    where p.connection_id = %(connection_id)s and p.invoice_id = i.id and not p.deleted offset 0) t
-  where i.connection_id = %(connection_id)s and i.customer_id = any(%(ids)s) and not i.deleted
-    and i.created >= to_timestamp(%(since)s)
-  union
-  select c.customer_id, t.invoice_id, t.payment_intent_id, t.charge_id
-  from stripe.charges c cross join lateral (
-    select * from stripe.invoice_payments p
-    where p.connection_id = %(connection_id)s and p.payment_intent_id = c.payment_intent_id and not p.deleted
-    offset 0) t
-  where c.connection_id = %(connection_id)s and c.customer_id = any(%(ids)s) and not c.deleted
-    and c.created >= to_timestamp(%(since)s) and t.invoice_id is not null
-) l
+select json_agg(json_build_array(invoice_id, payment_intent_id, charge_id))::text as found
+from stripe.invoice_payments where connection_id = %(connection_id)s and not deleted and invoice_id is not null
+  and (invoice_id = any(%(invoices)s) or payment_intent_id = any(%(intents)s))
 """
 _WAITING = """
 select json_agg(json_build_array(customer_id, id, currency, coalesce(amount, 0),
@@ -136,11 +113,10 @@ async def objects(
     subscriptions, known_at = await _subscriptions(conn, about)
     invoices = _grouped(await (await conn.execute(_INVOICES, about)).fetchone(), Invoice)
     charges = _grouped(await (await conn.execute(_CHARGES, about)).fetchone(), Charge)
-    disputes = _grouped(await (await conn.execute(_DISPUTES, about)).fetchone(), Dispute)
-    warned = {row["customer_id"] for row in await (await conn.execute(_WARNED, about)).fetchall()}
+    disputes, warned = await _contested(conn, scope, charges)
     previews = await _previews(conn, about)
-    cards, last = await _cards(conn, about)
-    more = await _deep(conn, about) if since is not None else {}
+    cards, last = await _cards(conn, about, charges)
+    more = await _more(conn, about, since, invoices, charges) if since is not None else {}
     return {
         key: Objects(
             orjson.loads(row["data"]) | {"id": key},
@@ -162,13 +138,29 @@ async def objects(
     }
 
 
+def _rows(answer: dict[str, Any] | None) -> list[list[Any]]:
+    return orjson.loads(answer["found"]) if answer is not None and answer["found"] else []
+
+
 def _grouped(answer: dict[str, Any] | None, made: type[_Row]) -> dict[str, list[_Row]]:
     """Rows by the customer, who stands first in each."""
     found: defaultdict[str, list[_Row]] = defaultdict(list)
-    rows: list[list[Any]] = orjson.loads(answer["found"]) if answer is not None and answer["found"] else []
-    for row in rows:
+    for row in _rows(answer):
         found[row[0]].append(made._make(row[1:]))
     return found
+
+
+async def _contested(
+    conn: Conn, scope: Scope, charges: Mapping[str, list[Charge]]
+) -> tuple[dict[str, list[Dispute]], set[str]]:
+    """Disputes, and who was warned of, by the customer."""
+    owner = {each.id: key for key, some in charges.items() for each in some}
+    about = {"connection_id": scope.connection_id, "charges": list(owner)}
+    found: defaultdict[str, list[Dispute]] = defaultdict(list)
+    for row in _rows(await (await conn.execute(_DISPUTES, about)).fetchone()):
+        found[owner[row[5]]].append(Dispute._make(row))
+    warned = await (await conn.execute(_WARNED, about)).fetchall()
+    return found, {owner[row["charge_id"]] for row in warned}
 
 
 async def _subscriptions(
@@ -189,13 +181,21 @@ async def _previews(conn: Conn, about: Mapping[str, Any]) -> dict[str, dict[str,
     return found
 
 
-async def _cards(conn: Conn, about: Mapping[str, Any]) -> tuple[dict[str, dict[str, str]], dict[str, Card]]:
+async def _cards(
+    conn: Conn, about: Mapping[str, Any], charges: Mapping[str, list[Charge]]
+) -> tuple[dict[str, dict[str, str]], dict[str, Card]]:
+    """The cards that are mirrored, which is when somebody asked for them; and what was paid with last."""
     kept: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for row in await (await conn.execute(_CARDS, about)).fetchall():
         if expires := _expires(row):
             kept[row["customer_id"]][row["id"]] = expires
-    last = await (await conn.execute(_LAST_CARD, about)).fetchall()
-    return kept, {row["customer_id"]: Card(row["id"], _expires(row)) for row in last}
+    last = {
+        max(paid, key=lambda each: (each.created or 0, each.id)).id: key
+        for key, some in charges.items()
+        if (paid := [each for each in some if each.status == "succeeded"])
+    }
+    found = await conn.execute(_LAST_CARD, {"connection_id": about["connection_id"], "charges": list(last)})
+    return kept, {last[row["charge_id"]]: Card(row["id"], _expires(row)) for row in await found.fetchall()}
 
 
 def _expires(row: Mapping[str, Any]) -> str | None:
@@ -205,11 +205,22 @@ def _expires(row: Mapping[str, Any]) -> str | None:
     return f"{year}-{int(month):02}"
 
 
-async def _deep(conn: Conn, about: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
-    refunds = _grouped(await (await conn.execute(_REFUNDS, about)).fetchone(), Refund)
-    links = _grouped(await (await conn.execute(_LINKS, about)).fetchone(), Link)
+async def _more(
+    conn: Conn,
+    about: Mapping[str, Any],
+    since: int,
+    invoices: Mapping[str, list[Invoice]],
+    charges: Mapping[str, list[Charge]],
+) -> dict[str, dict[str, Any]]:
+    """What only moments need, of those to whom something may have happened."""
     waiting = _grouped(await (await conn.execute(_WAITING, about)).fetchone(), Waiting)
     sessions = _grouped(await (await conn.execute(_SESSIONS, about)).fetchone(), Session)
+    owner = {each.id: key for key, some in charges.items() for each in some}
+    refunds: defaultdict[str, list[Refund]] = defaultdict(list)
+    asked = {"connection_id": about["connection_id"], "since": since, "charges": list(owner)}
+    for row in _rows(await (await conn.execute(_REFUNDS, asked)).fetchone()):
+        refunds[owner[row[4]]].append(Refund._make(row))
+    links = await _links(conn, about, since, invoices, charges, waiting)
     return {
         key: {
             "refunds": tuple(refunds.get(key, ())),
@@ -217,5 +228,39 @@ async def _deep(conn: Conn, about: Mapping[str, Any]) -> dict[str, dict[str, Any
             "waiting": tuple(waiting.get(key, ())),
             "sessions": tuple(sessions.get(key, ())),
         }
-        for key in about["ids"]
+        for key in {*refunds, *links, *waiting, *sessions}
     }
+
+
+async def _links(
+    conn: Conn,
+    about: Mapping[str, Any],
+    since: int,
+    invoices: Mapping[str, list[Invoice]],
+    charges: Mapping[str, list[Charge]],
+    waiting: Mapping[str, list[Waiting]],
+) -> dict[str, set[Link]]:
+    """The links of payments that are recent or fail, by the customer of either end."""
+    recent = since - _DAY
+    bills = {
+        each.id: key
+        for key, some in invoices.items()
+        for each in some
+        if (each.attempts and each.status != "paid") or (each.paid_at or each.created or 0) >= recent
+    }
+    intents = {
+        each.intent_id: key
+        for key, some in charges.items()
+        for each in some
+        if each.intent_id is not None and (each.created or 0) >= recent
+    }
+    intents |= {each.id: key for key, some in waiting.items() for each in some}
+    found: defaultdict[str, set[Link]] = defaultdict(set)
+    if not bills and not intents:
+        return found
+    asked = {"connection_id": about["connection_id"], "invoices": list(bills), "intents": list(intents)}
+    for row in _rows(await (await conn.execute(_LINKS, asked)).fetchone()):
+        link = Link._make(row)
+        for key in {bills.get(link.invoice_id), intents.get(link.intent_id or "")} - {None}:
+            found[str(key)].add(link)
+    return found
