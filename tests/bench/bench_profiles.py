@@ -4,6 +4,7 @@ The world is the simulator's; to have more of it, it is copied under other ids. 
 """
 
 import asyncio
+import gc
 import os
 import resource
 import time
@@ -122,6 +123,8 @@ async def _measured(owner: str, app: str, customers: int) -> dict[str, Any]:
     async with entered(app) as conn:
         scope = await new_scope(conn)
     objects = filled(owner, scope, customers)
+    gc.collect()
+    gc.freeze()  # the simulator's world is not the product's to look through
     before = await _page(app, scope)
     built = await _built(app, scope)
     return {

@@ -6,7 +6,7 @@ What there are many of comes as one JSON text of short rows: a row of the driver
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import orjson
@@ -23,11 +23,11 @@ _BEFORE = 120 * 86_400
 _Row = TypeVar("_Row", Invoice, Charge, Waiting, Session)
 _CUSTOMERS = (
     "select id, data::text as data, deleted from stripe.customers where connection_id = %(connection_id)s "
-    "and id = any(%(ids)s)"
+    "and id = any(%(ids)s::text[])"
 )
 _SUBSCRIPTIONS = (
     "select customer_id, id, data::text as data, floor(extract(epoch from as_of))::bigint as known_at "
-    "from stripe.subscriptions where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted"
+    "from stripe.subscriptions where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) and not deleted"
 )
 # Only what is told by the object alone makes it be unpacked: most invoices are paid, and charged automatically.
 _INVOICES = """
@@ -39,7 +39,7 @@ select json_agg(json_build_array(customer_id, id, status, currency, coalesce(amo
   case when status = 'paid' and (created >= to_timestamp(%(since)s) or collection_method = 'send_invoice')
        then bridged.int_of(data #> '{status_transitions,paid_at}') end,
   subscription_id))::text as found
-from stripe.invoices where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted
+from stripe.invoices where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) and not deleted
 """
 # What was captured has a balance transaction; where there is none, the object says.
 _CHARGES = """
@@ -48,55 +48,55 @@ select json_agg(json_build_array(customer_id, id, status, currency,
        else coalesce(amount, 0) end,
   coalesce(amount_refunded, 0), extract(epoch from created)::bigint, payment_intent_id, failure_code,
   case when status = 'failed' then bridged.text_of(data #> '{outcome,reason}') end))::text as found
-from stripe.charges where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted
+from stripe.charges where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) and not deleted
 """
 # What hangs on a charge is asked for by the charges that were found: most have none of it.
 _DISPUTES = """
 select json_agg(json_build_array(id, status, reason, currency, coalesce(amount, 0), charge_id,
   extract(epoch from created)::bigint))::text as found
-from stripe.disputes where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
+from stripe.disputes where connection_id = %(connection_id)s and charge_id = any(%(charges)s::text[]) and not deleted
 """
 _REFUNDS = """
 select json_agg(json_build_array(id, status, currency, coalesce(amount, 0), charge_id,
   extract(epoch from created)::bigint))::text as found
-from stripe.refunds where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
+from stripe.refunds where connection_id = %(connection_id)s and charge_id = any(%(charges)s::text[]) and not deleted
   and created >= to_timestamp(%(since)s)
 """
 _WARNED = """
 select distinct charge_id from stripe.early_fraud_warnings
-where connection_id = %(connection_id)s and charge_id = any(%(charges)s) and not deleted
+where connection_id = %(connection_id)s and charge_id = any(%(charges)s::text[]) and not deleted
 """
 _PREVIEWS = """
 select s.customer_id, s.id, p.data::text as data from stripe.subscriptions s
 join stripe.invoice_previews p on p.connection_id = s.connection_id and p.id = s.id and not p.deleted
-where s.connection_id = %(connection_id)s and s.customer_id = any(%(ids)s) and not s.deleted
+where s.connection_id = %(connection_id)s and s.customer_id = any(%(ids)s::text[]) and not s.deleted
 """
 _CARDS = """
 select customer_id, id, data #>> '{card,exp_year}' as year, data #>> '{card,exp_month}' as month
 from stripe.payment_methods
-where connection_id = %(connection_id)s and customer_id = any(%(ids)s) and not deleted and type = 'card'
+where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) and not deleted and type = 'card'
 """
 _LAST_CARD = """
 select id as charge_id, data ->> 'payment_method' as id, data #>> '{payment_method_details,card,exp_year}' as year,
   data #>> '{payment_method_details,card,exp_month}' as month
-from stripe.charges where connection_id = %(connection_id)s and id = any(%(charges)s)
+from stripe.charges where connection_id = %(connection_id)s and id = any(%(charges)s::text[])
 """
 # By the invoices and by the intents: the link may be there before either.
 _LINKS = """
 select json_agg(json_build_array(invoice_id, payment_intent_id, charge_id))::text as found
 from stripe.invoice_payments where connection_id = %(connection_id)s and not deleted and invoice_id is not null
-  and (invoice_id = any(%(invoices)s) or payment_intent_id = any(%(intents)s))
+  and (invoice_id = any(%(invoices)s::text[]) or payment_intent_id = any(%(intents)s::text[]))
 """
 _WAITING = """
 select json_agg(json_build_array(customer_id, id, currency, coalesce(amount, 0),
   extract(epoch from created)::bigint))::text as found
-from stripe.payment_intents where connection_id = %(connection_id)s and customer_id = any(%(ids)s)
+from stripe.payment_intents where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[])
   and status = 'requires_action' and not deleted
 """
 _SESSIONS = """
 select json_agg(json_build_array(customer_id, id, currency, amount_total, bridged.int_of(data -> 'expires_at')))::text
   as found
-from stripe.checkout_sessions where connection_id = %(connection_id)s and customer_id = any(%(ids)s)
+from stripe.checkout_sessions where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[])
   and status = 'expired' and not deleted and created >= to_timestamp(%(since)s)
 """
 
@@ -108,7 +108,7 @@ async def objects(
 
     Each statement sees what was committed before it: changes between two of them are noted and come again.
     """
-    about = {"connection_id": scope.connection_id, "ids": list(ids), "since": (since or _NEVER) - _BEFORE}
+    about = {"connection_id": scope.connection_id, "ids": _array(ids), "since": (since or _NEVER) - _BEFORE}
     customers = await (await conn.execute(_CUSTOMERS, about)).fetchall()
     subscriptions, known_at = await _subscriptions(conn, about)
     invoices = _grouped(await (await conn.execute(_INVOICES, about)).fetchone(), Invoice)
@@ -138,6 +138,11 @@ async def objects(
     }
 
 
+def _array(ids: Iterable[str]) -> str:
+    """Ids as PostgreSQL writes an array of them: the driver takes a hundred times as long over thousands."""
+    return "{" + orjson.dumps(list(ids)).decode()[1:-1] + "}"
+
+
 def _rows(answer: dict[str, Any] | None) -> list[list[Any]]:
     return orjson.loads(answer["found"]) if answer is not None and answer["found"] else []
 
@@ -155,7 +160,7 @@ async def _contested(
 ) -> tuple[dict[str, list[Dispute]], set[str]]:
     """Disputes, and who was warned of, by the customer."""
     owner = {each.id: key for key, some in charges.items() for each in some}
-    about = {"connection_id": scope.connection_id, "charges": list(owner)}
+    about = {"connection_id": scope.connection_id, "charges": _array(owner)}
     found: defaultdict[str, list[Dispute]] = defaultdict(list)
     for row in _rows(await (await conn.execute(_DISPUTES, about)).fetchone()):
         found[owner[row[5]]].append(Dispute._make(row))
@@ -194,7 +199,7 @@ async def _cards(
         for key, some in charges.items()
         if (paid := [each for each in some if each.status == "succeeded"])
     }
-    found = await conn.execute(_LAST_CARD, {"connection_id": about["connection_id"], "charges": list(last)})
+    found = await conn.execute(_LAST_CARD, {"connection_id": about["connection_id"], "charges": _array(last)})
     return kept, {last[row["charge_id"]]: Card(row["id"], _expires(row)) for row in await found.fetchall()}
 
 
@@ -217,7 +222,7 @@ async def _more(
     sessions = _grouped(await (await conn.execute(_SESSIONS, about)).fetchone(), Session)
     owner = {each.id: key for key, some in charges.items() for each in some}
     refunds: defaultdict[str, list[Refund]] = defaultdict(list)
-    asked = {"connection_id": about["connection_id"], "since": since, "charges": list(owner)}
+    asked = {"connection_id": about["connection_id"], "since": since, "charges": _array(owner)}
     for row in _rows(await (await conn.execute(_REFUNDS, asked)).fetchone()):
         refunds[owner[row[4]]].append(Refund._make(row))
     links = await _links(conn, about, since, invoices, charges, waiting)
@@ -258,7 +263,7 @@ async def _links(
     found: defaultdict[str, set[Link]] = defaultdict(set)
     if not bills and not intents:
         return found
-    asked = {"connection_id": about["connection_id"], "invoices": list(bills), "intents": list(intents)}
+    asked = {"connection_id": about["connection_id"], "invoices": _array(bills), "intents": _array(intents)}
     for row in _rows(await (await conn.execute(_LINKS, asked)).fetchone()):
         link = Link._make(row)
         for key in {bills.get(link.invoice_id), intents.get(link.intent_id or "")} - {None}:
