@@ -27,7 +27,8 @@ _CUSTOMERS = (
 )
 _SUBSCRIPTIONS = (
     "select customer_id, id, data::text as data, floor(extract(epoch from as_of))::bigint as known_at "
-    "from stripe.subscriptions where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) and not deleted"
+    "from stripe.subscriptions where connection_id = %(connection_id)s and customer_id = any(%(ids)s::text[]) "
+    "and not deleted"
 )
 # Only what is told by the object alone makes it be unpacked: most invoices are paid, and charged automatically.
 _INVOICES = """
