@@ -23,6 +23,9 @@ from bridged.messages.envelope import Envelope
 from bridged.messages.replay.store import begin_replay
 from bridged.messages.store import Listed
 from bridged.mirror.store import Scope
+from bridged.profiles import store as profiles
+from bridged.profiles.facts import Profile
+from bridged.profiles.moments import Moment, Standing
 from bridged.sync.control import store as control
 from bridged.sync.store import begin_run
 from bridged.web import callers
@@ -59,7 +62,7 @@ class Door:
 
     def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
-        values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
+        values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal, "{customer}": "cus_1"}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -117,6 +120,10 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             proposal = await proposals.add(conn, scope, draft, now, now)
             assert proposal is not None
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
+        async with app.database.transaction(WORKSPACE) as conn:
+            moment = Moment("paid", "in_1", "cus_1", 1, "in_1", {"note": MARK})
+            await profiles.write(conn, scope, [(Profile("cus_1", name=MARK), Standing())])
+            await profiles.add_moments(conn, scope, [moment], now)
         yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id)
 
 

@@ -245,7 +245,7 @@ async def _ended(app: App, connection: Connection, actor: Actor) -> None:
 async def _deleted(app: App, connection: Connection, actor: Actor, watch: Callable[[int], None]) -> int:
     """Deletes what is bulky by and by, the row with the rest last: until then it can be gone on with."""
     rows = 0
-    for table in (*(f"stripe.{kind.name}" for kind in KINDS), *store.BULKY):
+    for table in (*store.FIRST, *(f"stripe.{kind.name}" for kind in KINDS), *store.BULKY):
         while True:
             async with app.database.transaction(app.workspace_id) as conn:
                 gone = await store.delete_some(conn, connection, table, _AT_ONCE)

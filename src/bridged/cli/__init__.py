@@ -17,7 +17,20 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import act, bulk, connection, database, events, keys, output, people, steering, tokens, verification
+from bridged.cli import (
+    act,
+    bulk,
+    connection,
+    database,
+    events,
+    keys,
+    output,
+    people,
+    profile,
+    steering,
+    tokens,
+    verification,
+)
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
 from bridged.cli.doctor import doctor
@@ -46,6 +59,7 @@ cli.command(act.cli)
 cli.command(act.writes)
 cli.command(webhooks.cli)
 cli.command(events.cli)
+cli.command(profile.cli)
 cli.command(listen)
 cli.command(doctor)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):

@@ -18,6 +18,8 @@ _LAST_INSTANT = 253_402_128_000
 
 def obj(value: object) -> Json:
     """The nested object, or an empty one."""
+    if isinstance(value, dict):  # what a decoder makes; asking for any Mapping costs ten times as much
+        return cast("Json", value)
     return cast("Json", value) if isinstance(value, Mapping) else NOTHING
 
 
@@ -26,7 +28,8 @@ def rows(value: object) -> tuple[Json, ...]:
     inner: object = obj(value).get("data", value)
     if not isinstance(inner, list | tuple):
         return ()
-    return tuple(cast("Json", row) for row in cast("Iterable[object]", inner) if isinstance(row, Mapping))
+    found = map(obj, cast("Iterable[object]", inner))
+    return tuple([row for row in found if row is not NOTHING])
 
 
 def text(value: object) -> str | None:

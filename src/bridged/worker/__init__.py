@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.app import profiles
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost, StripeError, SyncStopped
 from bridged.core.jobs import Done, Job, Jobs, Outcome, Snooze
@@ -110,6 +111,8 @@ class Worker:
         kinds = _chosen(settings, job)
         afresh = cause == "resync" and not await _under_way(app, connection)
         report = await root.sync(app, connection, kinds=kinds, afresh=afresh, cause=cause, halt=halt)
+        if report.complete:
+            await profiles.keep(app, connection)
         if cause == "schedule" and report.complete and await root.verify_due(app, connection, clock.now()):
             # Rolling proofs spend half of what the allowance leaves at the moment, and never make a sync wait.
             await root.verify_mirror(app, connection, pace=settings.pace, halt=halt)

@@ -1,6 +1,8 @@
 """What Stripe tells, carried on: events are applied as they arrive, what they left in doubt is read again, and the list
 of events is looked at for those that no delivery brought.
 
+Beside them the profiles of customers are kept current with what the mirror learns.
+
 Each loop finds its work in the database and may run in any number of processes: an object's events are applied by one
 at a time, an account is read by whoever holds its lease.
 """
@@ -19,11 +21,12 @@ from bridged import app as root
 from bridged.accounts import Connection
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.oauth import OAUTH
-from bridged.app import life
+from bridged.app import life, profiles
 from bridged.core import clock, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
 from bridged.messages import store as inbox
+from bridged.profiles import store as kept
 from bridged.sync import erasure, rereads, schedule, watch, webhooks
 from bridged.sync.control import steering
 from bridged.sync.filter import filter_of
@@ -35,6 +38,7 @@ from bridged.sync.webhooks import Applied, Bounds
 _LOOK_EVERY = 0.5
 """Seconds without a notification after which the inbox is looked at all the same."""
 _REREAD_EVERY = 0.5
+_PROFILES_EVERY = 0.5
 _AT_ONCE = 4
 """Connections applied or read at once, of each loop."""
 _ROUNDS = 10
@@ -108,6 +112,7 @@ class Inbound:
                 group.create_task(self._forever("reread", self._reread))
                 group.create_task(self._forever("watch", self._watch))
                 group.create_task(self._forever("tend", self._tend))
+                group.create_task(self._forever("profiles", self._profiles))
         finally:
             self.halt.ask("shutdown")
             for task in self._tasks:
@@ -156,6 +161,12 @@ class Inbound:
             if weeks["dropped"]:
                 _log.info("weeks_dropped", partitions=weeks["dropped"], days=self.app.settings.events_days)
             await asyncio.sleep(_TEND_EVERY)
+
+    async def _profiles(self) -> None:
+        """What changed in the mirror, in the profiles; and profiles that are not all built yet."""
+        while True:
+            await self._each("profiles", kept.with_due, profiles.refresh)
+            await asyncio.sleep(_PROFILES_EVERY)
 
     async def _each(
         self,

@@ -130,7 +130,12 @@ async def forget_credentials(conn: Conn, connection: Connection, now: datetime) 
     )
 
 
-BULKY = ("bridged.events", "bridged.deliveries", "bridged.changes")
+FIRST = ("bridged.profile_builds",)
+"""What goes before the mirror does: else the profiles would be told of each row that goes."""
+BULKY = (
+    "bridged.events", "bridged.deliveries", "bridged.changes", "bridged.profiles_due", "bridged.profiles",
+    "bridged.profile_history", "bridged.moments",
+)  # fmt: skip
 """Tables of a connection that grow without end and do not go by themselves when its row goes; besides the mirror's."""
 
 

@@ -1,0 +1,1 @@
+"""The objects of many customers, read from the mirror in few statements."""
