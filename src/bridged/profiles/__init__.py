@@ -1,0 +1,1 @@
+"""Profiles: what is known of each customer, judged from the mirror's rows."""
