@@ -130,7 +130,14 @@ async def forget_credentials(conn: Conn, connection: Connection, now: datetime) 
     )
 
 
-BULKY = ("bridged.events", "bridged.deliveries", "bridged.changes")
+BULKY = (
+    "bridged.events",
+    "bridged.deliveries",
+    "bridged.changes",
+    "bridged.scores",
+    "bridged.score_history",
+    "bridged.score_announcements",
+)
 """Tables of a connection that grow without end and do not go by themselves when its row goes; besides the mirror's."""
 
 

@@ -41,7 +41,7 @@ with given as materialized (
     judged smallint, owner text, owner_why text, gates jsonb, missing jsonb, contributions jsonb)
 ), before as materialized (
   select s.customer_id, s.total, s.band, s.version from bridged.scores s join given using (customer_id)
-  where s.workspace_id = %(workspace_id)s and s.connection_id = %(connection_id)s for update of s
+  where s.workspace_id = %(workspace_id)s and s.connection_id = %(connection_id)s
 ), written as (
   insert into bridged.scores as s (workspace_id, connection_id, customer_id, total, band, judged, owner, owner_why,
     version, gates, missing, contributions, changed_at)

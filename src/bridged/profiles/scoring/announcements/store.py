@@ -7,13 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from bridged.accounts import SCORE_WEBHOOK
 from bridged.core.db import Conn
 from bridged.core.types import Secret
 from bridged.core.vault import Vault
 from bridged.mirror.store import Scope
 
-FIELD = "score_webhook"
-"""What the ciphertext of the signing secret is bound to, beside its connection."""
 LEASE = timedelta(minutes=2)
 """After so long a try of which nothing was recorded is made again; a request takes ten seconds at most."""
 
@@ -41,12 +40,13 @@ async def webhook(conn: Conn, scope: Scope) -> Webhook | None:
 async def set_webhook(conn: Conn, vault: Vault, scope: Scope, url: str, secret: Secret, now: datetime) -> None:
     """The address and the secret that count from now on, also for what waits."""
     await vault.current(conn)
-    sealed = vault.encrypt(secret, workspace_id=scope.workspace_id, connection_id=scope.connection_id, field=FIELD)
+    key = (scope.workspace_id, scope.connection_id)
+    sealed = vault.encrypt(secret, workspace_id=key[0], connection_id=key[1], field=SCORE_WEBHOOK)
     await conn.execute(
         "insert into bridged.score_webhooks (workspace_id, connection_id, url, fingerprint, ciphertext, created_at) "
         "values (%s, %s, %s, %s, %s, %s) on conflict (connection_id) do update set url = excluded.url, "
         "fingerprint = excluded.fingerprint, ciphertext = excluded.ciphertext, created_at = excluded.created_at",
-        (scope.workspace_id, scope.connection_id, url, secret.fingerprint(), sealed, now),
+        (*key, url, secret.fingerprint(), sealed, now),
     )
 
 
@@ -92,7 +92,7 @@ async def target(conn: Conn, vault: Vault, scope: Scope) -> Target | None:
     if row is None:
         return None
     secret = vault.decrypt(
-        row["ciphertext"], workspace_id=scope.workspace_id, connection_id=scope.connection_id, field=FIELD
+        row["ciphertext"], workspace_id=scope.workspace_id, connection_id=scope.connection_id, field=SCORE_WEBHOOK
     )
     return Target(row["url"], secret)
 
