@@ -16,7 +16,8 @@ async def put(conn: Conn, scope: Scope, profiles: Iterable[Profile]) -> None:
     async with conn.cursor() as cursor:
         await cursor.executemany(
             "insert into bridged.profiles (workspace_id, connection_id, customer_id, facts) "
-            "values (%s, %s, %s, %s::jsonb) on conflict (connection_id, customer_id) do update set facts = excluded.facts",
+            "values (%s, %s, %s, %s::jsonb) on conflict (connection_id, customer_id) "
+            "do update set facts = excluded.facts",
             [
                 (scope.workspace_id, scope.connection_id, each.customer_id, msgspec.json.encode(each).decode())
                 for each in profiles

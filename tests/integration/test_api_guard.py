@@ -23,13 +23,16 @@ from bridged.messages.envelope import Envelope
 from bridged.messages.replay.store import begin_replay
 from bridged.messages.store import Listed
 from bridged.mirror.store import Scope
+from bridged.profiles.scoring import refresh
 from bridged.sync.control import store as control
 from bridged.sync.store import begin_run
 from bridged.web import callers
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE, Bucket
 from ground import WORKSPACE, new_scope
+from scored import put
 from served import Reply, Web, another_workspace, serving, stored
+from unit.profiles import good
 
 MARK = "a word that only Acme's data has"
 BODIES: dict[str, Any] = {
@@ -44,6 +47,9 @@ BODIES: dict[str, Any] = {
     "bulk": {"actions": [{"action": "customers.create", "parameters": {"name": "x"}}]},
     "bulk-execute": {"ids": ["x"]},
     "writes": {"allowed": False},
+    "refresh": {"ids": ["cus_1"]},
+    "draft": {"weights": {}},
+    "score-webhook": {"url": "https://crm.example.com"},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -58,7 +64,7 @@ class Door:
 
     def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
-        values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
+        values |= {"{event}": "evt_1", "{customer}": "cus_1", "{replay}": str(replay), "{proposal}": proposal}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -115,6 +121,8 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             draft = Draft(MARK, "customers.create", {}, [], {}, {}, False, MARK)
             proposal = await proposals.add(conn, scope, draft, now, now)
             assert proposal is not None
+            await put(conn, scope, [good("cus_1", name=MARK, livemode=False)])
+            await refresh.customers(conn, scope, ["cus_1"], now, livemode=False)
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id)
 

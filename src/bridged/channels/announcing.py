@@ -78,7 +78,9 @@ class Announcer:
         await self._session.close()
 
     async def round(self, scope: Scope) -> Delivered:
-        """Sends what is due for a connection, until nothing is. Safe to run in several processes at once."""
+        """Sends what is due for a connection, until nothing is or nothing arrives: a receiver that is down costs ten
+        tries a round, not all. Safe to run in several processes at once.
+        """
         delivered = missed = 0
         while True:
             async with self._database.transaction(scope.workspace_id) as conn:
@@ -93,6 +95,8 @@ class Announcer:
             arrived = await asyncio.gather(*(self._send(scope, target, each) for each in claimed))
             delivered += sum(arrived)
             missed += len(arrived) - sum(arrived)
+            if not any(arrived):
+                return Delivered(delivered, missed)
 
     async def _send(self, scope: Scope, target: Target, each: Announcement) -> bool:
         """One try, and what came of it recorded."""
