@@ -116,11 +116,13 @@ async def due(conn: Conn, at: datetime) -> list[Scope]:
 async def claim(conn: Conn, scope: Scope, now: datetime, limit: int) -> list[Announcement]:
     """Takes the oldest that are due; nobody else gets them until the lease ends. Committed before anything is sent."""
     cursor = await conn.execute(
-        "update bridged.score_announcements a set attempts = attempts + 1, next_at = %s from (select id "
-        "from bridged.score_announcements where workspace_id = %s and connection_id = %s and state = 'pending' "
-        "and next_at <= %s order by number limit %s for update skip locked) as found "
-        "where a.connection_id = %s and a.id = found.id returning a.id::text, payload, attempts, created_at, number",
-        (now + LEASE, scope.workspace_id, scope.connection_id, now, limit, scope.connection_id),
+        # Not a subquery: planned as the inside of a loop, it would be asked again for each row and take more.
+        "with found as materialized (select id from bridged.score_announcements where workspace_id = %s "
+        "and connection_id = %s and state = 'pending' and next_at <= %s order by number limit %s "
+        "for update skip locked) update bridged.score_announcements a set attempts = attempts + 1, next_at = %s "
+        "from found where a.connection_id = %s and a.id = found.id "
+        "returning a.id::text, payload, attempts, created_at, number",
+        (scope.workspace_id, scope.connection_id, now, limit, now + LEASE, scope.connection_id),
     )
     rows = sorted(await cursor.fetchall(), key=lambda row: row["number"])
     return [Announcement(row["id"], row["payload"], row["attempts"], row["created_at"]) for row in rows]
