@@ -14,7 +14,7 @@ from bridged.profiles.scoring.distribution import Distribution
 from bridged.profiles.scoring.model import Weights
 from bridged.profiles.scoring.population import store as population
 from bridged.profiles.scoring.routing import owner
-from bridged.profiles.scoring.rules import Engagement, excluded, score
+from bridged.profiles.scoring.rules import Engagement, Judged, excluded, judge, score, weigh
 from bridged.profiles.scoring.simulation import Standing
 from bridged.profiles.scoring.store import Recorded, Scored
 from bridged.profiles.scoring.weights import store as weights_store
@@ -114,13 +114,16 @@ async def compared(
     messages = await engaged(conn, scope, [each.customer_id for each in kept])
     found: list[tuple[str, Standing, Standing]] = []
     for each in kept:
-        before, becomes = (_standing(each, against, one, now, messages.get(each.customer_id)) for one in pair)
+        old, new = pair
+        judged = judge(each, against, old, now, messages.get(each.customer_id))
+        before = _standing(each, judged, old)
+        if old.half_lives != new.half_lives:
+            judged = judge(each, against, new, now, messages.get(each.customer_id))
+        becomes = _standing(each, judged, new)
         found.append((each.customer_id, before, becomes))
     return found, profiles[-1].customer_id if len(profiles) == BATCH else None
 
 
-def _standing(
-    profile: Profile, against: Distribution, weights: Weights, now: datetime, engagement: Engagement | None
-) -> Standing:
-    made = score(profile, against, weights, now, engagement)
+def _standing(profile: Profile, judged: Sequence[Judged], weights: Weights) -> Standing:
+    made = weigh(profile, judged, weights)
     return Standing(made.total, made.band, owner(profile, made, weights).name)

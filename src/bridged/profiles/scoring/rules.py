@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import NamedTuple
 
 from bridged.core.money import exponent
 from bridged.profiles.facts import Profile
@@ -61,14 +62,13 @@ class _Case:
 
     profile: Profile
     distribution: Distribution
-    weights: Weights
+    half_lives: Mapping[str, int]
     engagement: Engagement | None
     now: int
     months: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Judged:
+class Judged(NamedTuple):
     """`part`: 0 to 1 of the factor's points; None: not known."""
 
     part: float | None
@@ -92,17 +92,27 @@ def score(
     engagement: Engagement | None = None,
 ) -> Score:
     """The score at that moment. Equal arguments give an equal score."""
+    return weigh(profile, judge(profile, distribution, weights, now, engagement), weights)
+
+
+def judge(
+    profile: Profile, distribution: Distribution, weights: Weights, now: datetime, engagement: Engagement | None
+) -> list[Judged]:
+    """Each factor judged, in their order. Of the weights only the half-lives count here."""
+    at = int(now.timestamp())
     moment = now.astimezone(UTC)
-    case = _Case(
-        profile, distribution, weights, engagement, int(moment.timestamp()), months(moment.year, moment.month, 25)
-    )
-    judged = [(each, _JUDGES[each.name](case)) for each in FACTORS]
-    points = rounded([_earned(found, weights.points[factor.name]) for factor, found in judged])
+    names = months(moment.year, moment.month, 25)
+    case = _Case(profile, distribution, weights.half_lives, engagement, at, names)
+    return [judged(case) for judged in _ORDER]
+
+
+def weigh(profile: Profile, judged: Sequence[Judged], weights: Weights) -> Score:
+    """The score of a customer judged so, by these weights."""
+    most = [weights.points[each.name] for each in FACTORS]
+    points = rounded([_earned(found.part, of) for found, of in zip(judged, most, strict=True)])
     lines = [
-        Contribution(
-            factor.name, factor.part, given, weights.points[factor.name], found.value, found.why, found.sources
-        )
-        for (factor, found), given in zip(judged, points, strict=True)
+        Contribution(factor.name, factor.part, given, of, found.value, found.why, found.sources)
+        for factor, found, given, of in zip(FACTORS, judged, points, most, strict=True)
     ]
     total, gates = sum(points), ()
     if profile.fraud:
@@ -113,9 +123,9 @@ def score(
     return Score(total, weights.band(total), known, tuple(lines), gates, missing)
 
 
-def _earned(found: _Judged, most: int) -> int:
+def _earned(part: float | None, most: int) -> int:
     """Thousandths of a point."""
-    return 0 if found.part is None else int(min(1.0, max(0.0, found.part)) * most * _FINE + 0.5)
+    return 0 if part is None else int(min(1.0, max(0.0, part)) * most * _FINE + 0.5)
 
 
 def rounded(earned: Sequence[int]) -> list[int]:
@@ -136,8 +146,8 @@ def _capped(profile: Profile, total: int, cap: int) -> Contribution:
     return Contribution("fraud_cap", "gate", min(0, cap - total), 0, cap, why, (profile.customer_id,))
 
 
-def _unknown(why: str) -> _Judged:
-    return _Judged(None, None, why)
+def _unknown(why: str) -> Judged:
+    return Judged(None, None, why)
 
 
 def _money(amount: int, currency: str) -> str:
@@ -179,16 +189,16 @@ def _best(amounts: Mapping[str, int], cuts: Mapping[str, Cuts]) -> tuple[float |
     return max(known, key=lambda each: each[0]) if known else (None, "")
 
 
-def _paid(case: _Case) -> _Judged:
+def _paid(case: _Case) -> Judged:
     profile = case.profile
     net = {currency: amount for currency, amount in _net(case, case.months[:12]).items() if amount > 0}
     if not net:
-        return _Judged(0.0, 0, "nothing paid in the last 12 months", _source(profile))
+        return Judged(0.0, 0, "nothing paid in the last 12 months", _source(profile))
     part, currency = _best(net, case.distribution.paid)
     if part is None:
         return _unknown(f"too few customers pay in {_list(net)} to compare with")
     why = f"{_money(net[currency], currency)} net in the last 12 months, more than {int(part * 100)} of 100 customers"
-    return _Judged(part, net[currency], f"{why} paying in {currency.upper()}", _last(profile))
+    return Judged(part, net[currency], f"{why} paying in {currency.upper()}", _last(profile))
 
 
 def _last(profile: Profile) -> tuple[str, ...]:
@@ -199,16 +209,16 @@ def _list(currencies: Mapping[str, int]) -> str:
     return ", ".join(sorted(each.upper() for each in currencies))
 
 
-def _mrr(case: _Case) -> _Judged:
+def _mrr(case: _Case) -> Judged:
     profile = case.profile
     mrr = {currency: amount for currency, amount in profile.mrr.items() if amount > 0}
     if not mrr:
-        return _Judged(0.0, 0, "no recurring revenue", _source(profile))
+        return Judged(0.0, 0, "no recurring revenue", _source(profile))
     part, currency = _best(mrr, case.distribution.mrr)
     if part is None:
         return _unknown(f"too few customers subscribe in {_list(mrr)} to compare with")
     why = f"{_money(mrr[currency], currency)} a month, more than {int(part * 100)} of 100 subscribers"
-    return _Judged(part, mrr[currency], f"{why} in {currency.upper()}", profile.subscription_ids or _source(profile))
+    return Judged(part, mrr[currency], f"{why} in {currency.upper()}", profile.subscription_ids or _source(profile))
 
 
 # Reliability
@@ -221,44 +231,44 @@ def _untried(profile: Profile) -> bool:
 _NOTHING_YET = "nothing was due or paid yet"
 
 
-def _on_time(case: _Case) -> _Judged:
+def _on_time(case: _Case) -> Judged:
     profile = case.profile
     if profile.invoices_due <= 0:
         return _unknown("no invoice was due yet")
     part = profile.invoices_on_time / profile.invoices_due
     why = f"{profile.invoices_on_time} of {profile.invoices_due} invoices paid on time"
-    return _Judged(part, round(part, 4), why, _last(profile))
+    return Judged(part, round(part, 4), why, _last(profile))
 
 
-def _failures(case: _Case) -> _Judged:
+def _failures(case: _Case) -> Judged:
     profile = case.profile
     tried = profile.payments + profile.failed_payments
     if tried <= 0:
         return _unknown("no payment was tried yet")
     part = profile.payments / tried
     why = f"{profile.failed_payments} of {tried} payments failed"
-    return _Judged(part, round(1 - part, 4), why, _last(profile))
+    return Judged(part, round(1 - part, 4), why, _last(profile))
 
 
-def _standing(case: _Case) -> _Judged:
+def _standing(case: _Case) -> Judged:
     profile = case.profile
     overdue = {currency: amount for currency, amount in profile.overdue_amount.items() if amount > 0}
     if overdue:
         amounts = " and ".join(_money(amount, currency) for currency, amount in sorted(overdue.items()))
-        return _Judged(0.0, "overdue", f"{amounts} overdue", _source(profile, profile.next_payment_source))
+        return Judged(0.0, "overdue", f"{amounts} overdue", _source(profile, profile.next_payment_source))
     if profile.status == "past_due":
-        return _Judged(0.0, "past_due", "the subscription is past due", profile.subscription_ids or _source(profile))
-    return _unknown(_NOTHING_YET) if _untried(profile) else _Judged(1.0, "clear", "nothing is overdue", _last(profile))
+        return Judged(0.0, "past_due", "the subscription is past due", profile.subscription_ids or _source(profile))
+    return _unknown(_NOTHING_YET) if _untried(profile) else Judged(1.0, "clear", "nothing is overdue", _last(profile))
 
 
-def _disputes(case: _Case) -> _Judged:
+def _disputes(case: _Case) -> Judged:
     profile = case.profile
     if profile.disputes:
-        return _Judged(0.0, profile.disputes, f"{profile.disputes} open or lost disputes", _source(profile))
-    return _unknown(_NOTHING_YET) if _untried(profile) else _Judged(1.0, 0, "no open or lost dispute", _last(profile))
+        return Judged(0.0, profile.disputes, f"{profile.disputes} open or lost disputes", _source(profile))
+    return _unknown(_NOTHING_YET) if _untried(profile) else Judged(1.0, 0, "no open or lost dispute", _last(profile))
 
 
-def _refunds(case: _Case) -> _Judged:
+def _refunds(case: _Case) -> Judged:
     """The part refunded of what was paid, in the currency in which it is largest."""
     profile = case.profile
     shares: list[tuple[float, str]] = []
@@ -271,29 +281,29 @@ def _refunds(case: _Case) -> _Judged:
         return _unknown("nothing was paid that could be refunded")
     share, currency = max(shares)
     if share == 0:
-        return _Judged(1.0, 0, "nothing was refunded", _last(profile))
+        return Judged(1.0, 0, "nothing was refunded", _last(profile))
     why = f"{_money(profile.refunded.get(currency, 0), currency)} refunded, {share:.0%} of what was paid"
-    return _Judged(1 - share, round(share, 4), why, _source(profile))
+    return Judged(1 - share, round(share, 4), why, _source(profile))
 
 
 # Recency and frequency
 
 
-def _recency(case: _Case) -> _Judged:
-    at, half_life = case.profile.last_payment_at, case.weights.half_lives["recency"]
+def _recency(case: _Case) -> Judged:
+    at, half_life = case.profile.last_payment_at, case.half_lives["recency"]
     if at is None:
         return _unpaid(case)
     why = f"last payment on {_day(at)}; counts half after {half_life} days"
-    return _Judged(_decay(at, case.now, half_life), _day(at), why, _last(case.profile))
+    return Judged(_decay(at, case.now, half_life), _day(at), why, _last(case.profile))
 
 
-def _unpaid(case: _Case) -> _Judged:
+def _unpaid(case: _Case) -> Judged:
     if case.profile.payments:
         return _unknown("when the last payment was is not known")
-    return _Judged(0.0, 0, "no payment yet", _source(case.profile))
+    return Judged(0.0, 0, "no payment yet", _source(case.profile))
 
 
-def _recency_quintile(case: _Case) -> _Judged:
+def _recency_quintile(case: _Case) -> Judged:
     at = case.profile.last_payment_at
     if at is None:
         return _unpaid(case)
@@ -301,35 +311,35 @@ def _recency_quintile(case: _Case) -> _Judged:
     if found is None:
         return _unknown("too few customers have paid to compare with")
     why = f"last payment in fifth {found} of 5 of all customers' (5 is the latest)"
-    return _Judged(found / 5, found, why, _last(case.profile))
+    return Judged(found / 5, found, why, _last(case.profile))
 
 
-def _frequency(case: _Case) -> _Judged:
+def _frequency(case: _Case) -> Judged:
     profile = case.profile
     if profile.payments <= 0:
-        return _Judged(0.0, 0, "no payment yet", _source(profile))
+        return Judged(0.0, 0, "no payment yet", _source(profile))
     found = quintile(case.distribution.payments, profile.payments)
     if found is None:
         return _unknown("too few customers have paid to compare with")
     why = f"{profile.payments} payments, in fifth {found} of 5 of all customers' (5 is the most)"
-    return _Judged(found / 5, found, why, _last(profile))
+    return Judged(found / 5, found, why, _last(profile))
 
 
 # Momentum
 
 
-def _direction(case: _Case) -> _Judged:
+def _direction(case: _Case) -> Judged:
     profile = case.profile
     sources = profile.subscription_ids or _source(profile)
     if profile.status in _RUNNING and (profile.cancel_at_period_end or profile.cancel_at is not None):
         end = f" on {_day(profile.cancel_at)}" if profile.cancel_at is not None else " at the end of its period"
-        return _Judged(0.0, "ending", f"the subscription ends{end}", sources)
+        return Judged(0.0, "ending", f"the subscription ends{end}", sources)
     said = {"never": "has never subscribed", "canceled": "has canceled"}
     why = said.get(profile.status, f"the subscription is {profile.status.replace('_', ' ')}")
-    return _Judged(_DIRECTION.get(profile.status, 0.0), profile.status, why, sources)
+    return Judged(_DIRECTION.get(profile.status, 0.0), profile.status, why, sources)
 
 
-def _growth(case: _Case) -> _Judged:
+def _growth(case: _Case) -> Judged:
     """Net paid in the last complete months against as many before: three, or twelve for who pays by the year."""
     profile = case.profile
     span = 12 if profile.interval == "year" else 3
@@ -340,34 +350,34 @@ def _growth(case: _Case) -> _Judged:
     now, then = _net(case, recent).get(currency, 0), _net(case, before).get(currency, 0)
     part = (1.0 if now > 0 else 0.0) if then <= 0 else max(0, now) / then / 2
     why = f"{_money(now, currency)} in the last {span} months, {_money(then, currency)} in those before"
-    return _Judged(min(1.0, part), now - then, why, _last(profile))
+    return Judged(min(1.0, part), now - then, why, _last(profile))
 
 
-def _engagement(case: _Case) -> _Judged:
-    found, half_life = case.engagement, case.weights.half_lives["engagement"]
+def _engagement(case: _Case) -> Judged:
+    found, half_life = case.engagement, case.half_lives["engagement"]
     if found is None:
         return _unknown("no messages were exchanged")
     replied = 0.0 if found.replied_at is None else _decay(found.replied_at, case.now, half_life)
     seen = 0.0 if found.read_at is None else _decay(found.read_at, case.now, half_life) / 2
     last = max((each for each in (found.replied_at, found.read_at) if each is not None), default=None)
     if last is None:
-        return _Judged(0.0, 0, "has neither replied to a message nor read one", _source(case.profile))
+        return Judged(0.0, 0, "has neither replied to a message nor read one", _source(case.profile))
     verb = "replied to" if replied >= seen else "read"
     at = found.replied_at if replied >= seen else found.read_at
     why = f"last {verb} a message on {_day(at or last)}; counts half after {half_life} days"
-    return _Judged(max(replied, seen), _day(at or last), why, _source(case.profile))
+    return Judged(max(replied, seen), _day(at or last), why, _source(case.profile))
 
 
-def _conversion(case: _Case) -> _Judged:
-    profile, half_life = case.profile, case.weights.half_lives["conversion"]
+def _conversion(case: _Case) -> Judged:
+    profile, half_life = case.profile, case.half_lives["conversion"]
     end, paid = profile.trial_end, profile.last_payment_at
     if end is None or end > case.now or paid is None or paid < end or profile.status == "canceled":
-        return _Judged(0.0, 0, "no trial has become paid", profile.subscription_ids or _source(profile))
+        return Judged(0.0, 0, "no trial has become paid", profile.subscription_ids or _source(profile))
     why = f"the trial that ended on {_day(end)} became paid; counts half after {half_life} days"
-    return _Judged(_decay(end, case.now, half_life), _day(end), why, profile.subscription_ids or _last(profile))
+    return Judged(_decay(end, case.now, half_life), _day(end), why, profile.subscription_ids or _last(profile))
 
 
-_JUDGES: Mapping[str, Callable[[_Case], _Judged]] = {
+_JUDGES: Mapping[str, Callable[[_Case], Judged]] = {
     "paid": _paid,
     "mrr": _mrr,
     "on_time": _on_time,
@@ -383,3 +393,4 @@ _JUDGES: Mapping[str, Callable[[_Case], _Judged]] = {
     "engagement": _engagement,
     "conversion": _conversion,
 }
+_ORDER = tuple(_JUDGES[each.name] for each in FACTORS)

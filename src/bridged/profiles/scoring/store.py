@@ -35,13 +35,16 @@ class Recorded:
     announced: int
 
 
+# What was before is looked up row by row: joined, a table without statistics is read whole for each batch.
 _RECORD = """
 with given as materialized (
   select * from jsonb_to_recordset(%(scores)s::jsonb) as given (customer_id text, total smallint, band text,
     judged smallint, owner text, owner_why text, gates jsonb, missing jsonb, contributions jsonb)
 ), before as materialized (
-  select s.customer_id, s.total, s.band, s.version from bridged.scores s join given using (customer_id)
-  where s.workspace_id = %(workspace_id)s and s.connection_id = %(connection_id)s
+  select s.customer_id, s.total, s.band, s.version from given cross join lateral (
+    select s.customer_id, s.total, s.band, s.version from bridged.scores s
+    where s.workspace_id = %(workspace_id)s and s.connection_id = %(connection_id)s
+      and s.customer_id = given.customer_id limit 1) s
 ), written as (
   insert into bridged.scores as s (workspace_id, connection_id, customer_id, total, band, judged, owner, owner_why,
     version, gates, missing, contributions, changed_at)
