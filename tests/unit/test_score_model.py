@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridged.core.errors import RequestInvalid, UsageError
 from bridged.core.types import Secret
 from bridged.profiles.scoring import notice, spreadsheet
-from bridged.profiles.scoring.model import DEFAULT, read
+from bridged.profiles.scoring.model import DEFAULT, read, restored
 from bridged.profiles.scoring.nightly import next_night
 from bridged.profiles.scoring.simulation import Standing, compare
 
@@ -34,6 +34,14 @@ def test_weights_survive_their_document() -> None:
     assert read(found.as_json()) == found
     assert (found.cuts["hot"], found.cuts["warm"], found.half_lives["recency"]) == (90, 50, 30)
     assert (found.routes[0].countries, found.routes[0].currencies) == (("DE",), ("eur",))
+
+
+def test_a_factor_that_came_later_gives_nothing_in_older_weights() -> None:
+    older = document(points=POINTS | {"value": {"paid": 30}})
+    with pytest.raises(RequestInvalid):
+        read(older)
+    assert (restored(older).points["mrr"], restored(older).points["paid"]) == (0, 30)
+    assert restored(DEFAULT.as_json()) == DEFAULT
 
 
 @pytest.mark.parametrize(

@@ -128,6 +128,15 @@ def read(document: object) -> Weights:
     return Weights(points, cuts, cap, {**HALF_LIVES, **lives}, routes)
 
 
+def restored(document: Mapping[str, Any]) -> Weights:
+    """Weights as they were stored. A factor that came after them gives no points in them."""
+    points: Mapping[str, Mapping[str, int]] = document["points"]
+    whole = {
+        part: {each.name: points[part].get(each.name, 0) for each in FACTORS if each.part == part} for part in PARTS
+    }
+    return read({**document, "points": whole})
+
+
 def _known(value: object, place: str, names: Sequence[str], wrong: list[str]) -> dict[str, Any]:
     """The fields of an object that are known; says which are not, and what is meant by each."""
     if not isinstance(value, dict):

@@ -9,7 +9,7 @@ import orjson
 
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
-from bridged.profiles.scoring.model import DEFAULT, Weights, read
+from bridged.profiles.scoring.model import DEFAULT, Weights, restored
 
 _DRAFT = (
     "select document, base, edited_at, edited_by, simulated_at from bridged.score_drafts "
@@ -46,7 +46,7 @@ async def versions(conn: Conn, scope: Scope, limit: int) -> list[Version]:
         (scope.workspace_id, scope.connection_id, limit),
     )
     found = [
-        Version(row["version"], read(row["document"]), row["published_at"], row["published_by"])
+        Version(row["version"], restored(row["document"]), row["published_at"], row["published_by"])
         for row in await cursor.fetchall()
     ]
     return [*found, Version(0, DEFAULT, None, None)][:limit]
@@ -80,7 +80,7 @@ async def draft(conn: Conn, scope: Scope, *, for_update: bool = False) -> Draft 
     row = await cursor.fetchone()
     if row is None:
         return None
-    return Draft(read(row["document"]), row["base"], row["edited_at"], row["edited_by"], row["simulated_at"])
+    return Draft(restored(row["document"]), row["base"], row["edited_at"], row["edited_by"], row["simulated_at"])
 
 
 async def save(conn: Conn, scope: Scope, weights: Weights, base: int, by: str, now: datetime) -> None:
