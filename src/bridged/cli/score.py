@@ -148,7 +148,12 @@ def show_weights(
 
 
 @weights.command
-def edit(file: Path, *, connection: ConnectionName = None, json: Json = False) -> int:
+def edit(
+    file: Annotated[Path, Parameter(allow_leading_hyphen=True)],
+    *,
+    connection: ConnectionName = None,
+    json: Json = False,
+) -> int:
     """Store a JSON document as the draft, - for stdin. Scores do not change before it is published."""
     document = _read(file)
 

@@ -131,9 +131,9 @@ def read(document: object) -> Weights:
 def restored(document: Mapping[str, Any]) -> Weights:
     """Weights as they were stored. A factor that came after them gives no points in them."""
     points: Mapping[str, Mapping[str, int]] = document["points"]
-    whole = {
-        part: {each.name: points[part].get(each.name, 0) for each in FACTORS if each.part == part} for part in PARTS
-    }
+    whole: dict[str, dict[str, int]] = {part: {} for part in PARTS}
+    for each in FACTORS:
+        whole[each.part][each.name] = points[each.part].get(each.name, 0)
     return read({**document, "points": whole})
 
 
