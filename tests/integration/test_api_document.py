@@ -14,7 +14,7 @@ from bridged.core import errors
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import KINDS
 from bridged.sync.bulk import MOST
-from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, webhook_log
+from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, scores, webhook_log
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE
 from served import FAULT, serving
@@ -76,6 +76,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             progress.router,
             webhook_log.router,
             profiles.router,
+            scores.router,
             reading.objects,
         )
         for route in router.routes

@@ -26,13 +26,16 @@ from bridged.mirror.store import Scope
 from bridged.profiles import store as profiles
 from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Moment, Standing
+from bridged.profiles.scoring import refresh
 from bridged.sync.control import store as control
 from bridged.sync.store import begin_run
 from bridged.web import callers
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE, Bucket
 from ground import WORKSPACE, new_scope
+from scored import put
 from served import Reply, Web, another_workspace, serving, stored
+from unit.profiles import good
 
 MARK = "a word that only Acme's data has"
 BODIES: dict[str, Any] = {
@@ -48,6 +51,9 @@ BODIES: dict[str, Any] = {
     "bulk": {"actions": [{"action": "customers.create", "parameters": {"name": "x"}}]},
     "bulk-execute": {"ids": ["x"]},
     "writes": {"allowed": False},
+    "refresh": {"ids": ["cus_1"]},
+    "draft": {"weights": {}},
+    "score-webhook": {"url": "https://crm.example.com"},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -119,6 +125,8 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             draft = Draft(MARK, "customers.create", {}, [], {}, {}, False, MARK)
             proposal = await proposals.add(conn, scope, draft, now, now)
             assert proposal is not None
+            await put(conn, scope, [good("cus_1", name=MARK, livemode=False)])
+            await refresh.customers(conn, scope, ["cus_1"], now, livemode=False)
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         async with app.database.transaction(WORKSPACE) as conn:
             moment = Moment("paid", "in_1", "cus_1", 1, "in_1", {"note": MARK})

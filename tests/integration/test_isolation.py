@@ -18,7 +18,7 @@ TABLES = (
     "select oid, oid::regclass::text as name from pg_class where relkind in ('r', 'p') and not relispartition "
     "and relnamespace in ({})"
 )
-ADD_ONLY = {"bridged.audit"}
+ADD_ONLY = {"bridged.audit", "bridged.score_weights"}
 """Tables whose rows stay as they were written."""
 PARTITIONS = "select oid::regclass::text as name, relrowsecurity from pg_class where relispartition and relkind = 'r'"
 INBOX = {"bridged.events", "bridged.deliveries"}

@@ -18,6 +18,8 @@ from bridged.core.types import Secret
 from bridged.core.vault import Vault
 
 API_KEY = "api_key"
+SCORE_WEBHOOK = "score_webhook"
+"""What the secret of the webhook for scores is bound to, beside its connection."""
 SCOPES = ("read", "sync", "write", "admin")
 """What a token may do, each including those before it.
 

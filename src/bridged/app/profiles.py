@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from bridged.accounts import Connection
-from bridged.app import App
+from bridged.app import App, scoring
 from bridged.core import clock
 from bridged.core.errors import NotFound
 from bridged.mirror.store import Scope
@@ -70,10 +70,16 @@ async def build(
 
 
 async def refresh(app: App, connection: Connection, *, rounds: int = 10) -> Refreshed:
-    """Computes what changed, or goes on building, so many batches at most. Nothing while another process is at it."""
+    """Computes what changed, or goes on building, so many batches at most. Nothing while another process is at it.
+
+    Whose facts changed is scored anew, once all have been.
+    """
     done = Refreshed(more=True)
+    scored = await scoring.last_run(app, connection) is not None
     for _ in range(rounds):
         done += await _step(app, connection, wait=False) or Refreshed()
+        if done.due and scored:
+            await scoring.refresh_customers(app, connection, done.due)
         if not done.more:
             break
     return done

@@ -27,6 +27,7 @@ from bridged.cli import (
     output,
     people,
     profile,
+    score,
     steering,
     tokens,
     verification,
@@ -57,6 +58,7 @@ cli.command(people.workspace_cli)
 cli.command(people.audit)
 cli.command(act.cli)
 cli.command(act.writes)
+cli.command(score.cli)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(profile.cli)

@@ -41,6 +41,8 @@ class Settings:
     log_level: str = "warning"
     events_days: int = 30
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
+    private_webhooks: bool = False
+    """Whether what Bridged announces to a merchant's own systems may go to addresses of a private network."""
 
     def client_id(self, *, livemode: bool) -> str | None:
         """Our Connect application's client id in a mode."""
@@ -98,6 +100,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
+        private_webhooks=_allowed("BRIDGED_PRIVATE_WEBHOOKS", env.get("BRIDGED_PRIVATE_WEBHOOKS") or "deny"),
     )
 
 
@@ -221,6 +224,12 @@ def _days(value: str) -> int:
             f"BRIDGED_EVENTS_DAYS is {value!r}.", hint="A number of days from 3, while Stripe delivers again, to 3650."
         )
     return int(value)
+
+
+def _allowed(name: str, value: str) -> bool:
+    if value.lower() not in {"allow", "deny"}:
+        raise SettingsError(f"{name} is {value!r}.", hint="One of allow, deny.")
+    return value.lower() == "allow"
 
 
 def _log_level(value: str) -> str:

@@ -28,17 +28,22 @@ _LOOK_BACK = 200 * 86_400
 class Refreshed:
     """What a step did: customers looked at, profiles that are not as they were, moments that are new.
 
-    `more`: another step has something to do.
+    `more`: another step has something to do. `due`: of the last step, the customers of whom something had changed.
     """
 
     customers: int = 0
     changed: int = 0
     moments: int = 0
     more: bool = False
+    due: tuple[str, ...] = ()
 
     def __add__(self, other: Refreshed) -> Refreshed:
         return Refreshed(
-            self.customers + other.customers, self.changed + other.changed, self.moments + other.moments, other.more
+            self.customers + other.customers,
+            self.changed + other.changed,
+            self.moments + other.moments,
+            other.more,
+            other.due,
         )
 
 
@@ -52,7 +57,7 @@ async def step(conn: Conn, scope: Scope, now: datetime, *, batch: int = BATCH, w
         return None
     if due := await store.take_due(conn, scope, batch):
         done = await _refreshed(conn, scope, build, due, now)
-        return Refreshed(len(due), *done, more=True)
+        return Refreshed(len(due), *done, more=True, due=tuple(due))
     return Refreshed() if build.built_at else await _built(conn, scope, build, now, batch)
 
 

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from bridged import __version__
 from bridged import app as root
 from bridged.core.errors import BridgedError
-from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, webhook_log
+from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, scores, webhook_log
 from bridged.web.callers import PER_SECOND, Callers, scheme
 from bridged.web.documents import Failure
 
@@ -76,6 +76,7 @@ def routes() -> FastAPI:
         progress.router,
         webhook_log.router,
         profiles.router,
+        scores.router,
         reading.objects,
     ):
         api.include_router(router)

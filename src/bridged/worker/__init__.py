@@ -27,6 +27,7 @@ from bridged.sync.control import store as control
 from bridged.sync.halt import Halt
 from bridged.sync.settings import SyncSettings
 from bridged.worker.inbound import Inbound
+from bridged.worker.scores import ANNOUNCE, SCORES, Scores
 
 _log = log.logger("worker")
 TICK = "tick"
@@ -45,13 +46,15 @@ class Worker:
         self.jobs = Jobs(app.database)
         self.jobs.define_periodic(TICK, self._tick, queue=TICK, cron=EVERY_MINUTE)
         self.jobs.define(steering.SYNC, self._sync, queue=steering.SYNC)
+        self._scores = Scores(app, self.jobs)
 
     async def run(self, concurrency: int) -> None:
         """Works until cancelled, on so many accounts at once; half its slots are for first and full syncs, so that
         the short ones never wait for them. In the end what runs stops at its next page and goes back to the queue.
         """
         backfills = max(1, concurrency // 2)
-        slots = {TICK: 1, steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
+        slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1}
+        slots |= {steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
         inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots))
         hearing = asyncio.create_task(inbound.run())
@@ -70,6 +73,7 @@ class Worker:
     async def _tick(self, job: Job) -> Outcome:
         del job
         await tick(self._app, self.jobs, clock.now())
+        await self._scores.queue_due()
         return Done()
 
     async def _sync(self, job: Job) -> Outcome:
@@ -190,4 +194,4 @@ async def working(app: root.App, concurrency: int = CONCURRENCY) -> AsyncGenerat
 
 def pool_size(concurrency: int) -> int:
     """Connections a worker needs: a lease and a page being stored per account, the queue's own, those of events."""
-    return 2 * concurrency + 20
+    return 2 * concurrency + 24

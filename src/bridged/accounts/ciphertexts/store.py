@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from bridged.accounts import secret_field
+from bridged.accounts import SCORE_WEBHOOK, secret_field
 from bridged.accounts.people import TOTP_FIELD
 from bridged.core.db import Conn
 
@@ -111,6 +111,27 @@ async def _write_webhook_secret(conn: Conn, workspace_id: int, old: Sealed, new:
     return cursor.rowcount == 1
 
 
+async def _score_webhooks(conn: Conn, workspace_id: int, not_under: int, after: RowKey, limit: int) -> list[Sealed]:
+    cursor = await conn.execute(
+        "select connection_id::text, ciphertext from bridged.score_webhooks where workspace_id = %s "
+        "and bridged.key_of_v1(ciphertext) is distinct from %s and connection_id > %s::uuid "
+        "order by connection_id limit %s",
+        (workspace_id, not_under, after.connection_id, limit),
+    )
+    return [
+        Sealed(RowKey(row["connection_id"], ""), SCORE_WEBHOOK, row["ciphertext"]) for row in await cursor.fetchall()
+    ]
+
+
+async def _write_score_webhook(conn: Conn, workspace_id: int, old: Sealed, new: bytes) -> bool:
+    cursor = await conn.execute(
+        "update bridged.score_webhooks set ciphertext = %s where workspace_id = %s and connection_id = %s "
+        "and ciphertext = %s",
+        (new, workspace_id, old.key.connection_id, old.ciphertext),
+    )
+    return cursor.rowcount == 1
+
+
 async def _totps(conn: Conn, workspace_id: int, not_under: int, after: RowKey, limit: int) -> list[Sealed]:
     """Second factors of people, who belong to no workspace: a function gives them out, still encrypted."""
     del workspace_id
@@ -135,6 +156,7 @@ PLACES: Mapping[str, Place] = {
     for each in (
         Place("credentials", "ciphertext", _credentials, _write_credential),
         Place("webhook_secrets", "ciphertext", _webhook_secrets, _write_webhook_secret),
+        Place("score_webhooks", "ciphertext", _score_webhooks, _write_score_webhook),
         Place("users", "totp", _totps, _write_totp),
     )
 }

@@ -134,7 +134,8 @@ FIRST = ("bridged.profile_builds",)
 """What goes before the mirror does: else the profiles would be told of each row that goes."""
 BULKY = (
     "bridged.events", "bridged.deliveries", "bridged.changes", "bridged.profiles_due", "bridged.profiles",
-    "bridged.profile_history", "bridged.moments",
+    "bridged.profile_history", "bridged.moments", "bridged.scores", "bridged.score_history",
+    "bridged.score_announcements",
 )  # fmt: skip
 """Tables of a connection that grow without end and do not go by themselves when its row goes; besides the mirror's."""
 

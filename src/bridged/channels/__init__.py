@@ -1,0 +1,1 @@
+"""Channels: what leaves for customers and for the merchant's own systems."""

@@ -1,0 +1,1 @@
+"""The merchant's own webhook: where a change of band is announced, and the announcements."""

@@ -1,0 +1,1 @@
+"""The weights of a connection: a draft, and the versions that were published."""
