@@ -13,6 +13,7 @@ from bridged.core.errors import SettingsError
 from bridged.core.types import Secret
 
 STRIPE_API = "https://api.stripe.com"
+WHATSAPP_API = "https://graph.facebook.com"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -23,6 +24,7 @@ class Settings:
     home: Path
     database_url: Secret | None = None
     stripe_api_base: str = STRIPE_API
+    whatsapp_api_base: str = WHATSAPP_API
     master_key: Secret | None = None
     kms_uri: str | None = None
     public_url: str | None = None
@@ -40,7 +42,6 @@ _RESERVED = (
     "BRIDGED_STRIPE_CLIENT_ID_TEST",
     "BRIDGED_STRIPE_PLATFORM_KEY_LIVE",
     "BRIDGED_STRIPE_PLATFORM_KEY_TEST",
-    "BRIDGED_WHATSAPP_API_BASE",
     "BRIDGED_SMTP_URL",
 )
 """Names of the contract whose parts are not built yet: accepted, so that one environment serves every version."""
@@ -57,7 +58,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=_home(env),
         database_url=_database_url(env),
-        stripe_api_base=_api_base(env.get("BRIDGED_STRIPE_API_BASE") or STRIPE_API),
+        stripe_api_base=_api_base(env, "BRIDGED_STRIPE_API_BASE", STRIPE_API),
+        whatsapp_api_base=_api_base(env, "BRIDGED_WHATSAPP_API_BASE", WHATSAPP_API),
         master_key=master_key,
         kms_uri=_kms_uri(env.get("BRIDGED_KMS_URI") or None, master_key),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
@@ -132,15 +134,16 @@ def _split(value: str) -> SplitResult:
     return parts
 
 
-def _api_base(value: str) -> str:
+def _api_base(env: Mapping[str, str], name: str, default: str) -> str:
+    value = env.get(name) or default
     url = _split(value)
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
-        raise SettingsError(f"BRIDGED_STRIPE_API_BASE is not a URL: {value!r}.", hint=f"The default is {STRIPE_API}.")
-    if url.username or url.password:
-        raise SettingsError("BRIDGED_STRIPE_API_BASE must not carry credentials.", hint="Use `bridged connect`.")
+        raise SettingsError(f"{name} is not a URL: {value!r}.", hint=f"The default is {default}.")
+    if url.username is not None or url.password is not None:
+        raise SettingsError(f"{name} must not carry credentials.", hint="Use `bridged connect` or `channel add`.")
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         raise SettingsError(
-            "BRIDGED_STRIPE_API_BASE would send the key in clear to another machine.",
+            f"{name} would send the key in clear to another machine.",
             hint="Use https; plain http is for 127.0.0.1 only.",
         )
     return value.rstrip("/")

@@ -50,7 +50,6 @@ create table bridged.messages (
   customer_id text not null,
   phone text,
   bsuid text,
-  country text,
   category text not null check (category in ('utility', 'marketing', 'service')),
   template text,
   language text not null,
