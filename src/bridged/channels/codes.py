@@ -173,11 +173,10 @@ def rule_of(code: int) -> Rule:
 def wait(rule: Rule, tries: int, unit: float) -> timedelta | None:
     """How long until the next try after `tries` of them; None: there is none. `unit`, 0 to 1, spreads those that wait.
 
-    Deferred ones wait never less than the first wait, others between half and the whole of it, doubled each time.
+    Deferred ones wait never less than the first wait, nor do those that wait for a recipient; others half of it at least. Doubled each time.
     """
     if rule.fate is Fate.FAIL or tries >= rule.most_tries:
         return None
     whole = min(rule.first_wait * 2 ** min(tries - 1, 16), _LONGEST)
-    return (
-        whole * (1 + unit / 4) if rule.fate is Fate.DEFER or rule.part is Part.RECIPIENT else whole * (0.5 + unit / 2)
-    )
+    least = 1.0 if rule.fate is Fate.DEFER or rule.part is Part.RECIPIENT else 0.5
+    return whole * (least + unit / 2)

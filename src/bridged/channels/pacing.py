@@ -82,14 +82,23 @@ def judge(message: Message, known: Known, pauses: Sequence[Pause], now: datetime
         return refused
     if known.unreachable_until is not None and known.unreachable_until > now and message.bsuid is None:
         return Never("failed", "undeliverable")
+    return _allowed(message, known, now) or _standing(message, known, pauses, now)
+
+
+def _allowed(message: Message, known: Known, now: datetime) -> Later | Never | None:
+    """A free message needs a conversation, any other an approved template."""
     if message.template is None:
-        if known.window_closes is None or known.window_closes <= now:
-            return Never("failed", "window_closed")
-    elif known.template in {"rejected", "disabled", "missing"}:
-        return Never("failed", "template_not_approved" if known.template != "missing" else "template_missing")
-    elif known.template in {"paused", "pending"}:
-        return Later(now + _LOOK_AGAIN, "template_paused" if known.template == "paused" else "template_pending")
-    return _standing(message, known, pauses, now)
+        shut = known.window_closes is None or known.window_closes <= now
+        return Never("failed", "window_closed") if shut else None
+    match known.template:
+        case "approved":
+            return None
+        case "paused" | "pending":
+            return Later(now + _LOOK_AGAIN, f"template_{known.template}")
+        case "missing":
+            return Never("failed", "template_missing")
+        case _:
+            return Never("failed", "template_not_approved")
 
 
 def _unwanted(message: Message, reach: Reach) -> Never | None:

@@ -234,7 +234,8 @@ def _said(kind: str, message: Json) -> tuple[str | None, str | None]:
 
 
 def _status(number_id: str | None, wamid: str, status: str, each: Json) -> Status:
-    error = next((found for item in _items(each, "errors") if (found := _map(item)) is not None), {})
+    none: Json = {}
+    error = next((found for item in _items(each, "errors") if (found := _map(item)) is not None), none)
     detail = _text((_map(error.get("error_data")) or {}).get("details")) or _first(error, "message", "title")
     told = Told(
         wamid,

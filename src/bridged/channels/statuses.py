@@ -66,10 +66,9 @@ async def apply(conn: Conn, place: Place, told: Told, bsuid: str | None = None) 
             await follow(conn, place, message, following)
         elif open_still:
             await outbox.fail(conn, message, None, OTHER.reason, place.now)
-    elif told.status in ARRIVED or (open_still and told.status in RANK):
-        if later(message.state if message.state in RANK else None, told.status):
-            state = cast("State", "read" if told.status == "played" else told.status)
-            await outbox.advance(conn, message, state, told.wamid, place.now)
+    elif (told.status in ARRIVED or (open_still and told.status in RANK)) and later(message.state, told.status):
+        state = cast("State", "read" if told.status == "played" else told.status)
+        await outbox.advance(conn, message, state, told.wamid, place.now)
     return True
 
 

@@ -47,11 +47,11 @@ CONFIRMED: Mapping[str, Mapping[Wish, str]] = {
         "start": "Você voltará a receber nossas mensagens aqui. Escreva PARAR para encerrá-las.",
     },
     "de": {
-        "stop": "Sie bekommen hier keine Nachrichten mehr von uns. Schreiben Sie START, wenn Sie es sich anders überlegen.",
+        "stop": "Sie bekommen hier keine Nachrichten mehr von uns. Schreiben Sie START, wenn Sie wieder welche möchten.",
         "start": "Sie bekommen hier wieder Nachrichten von uns. Schreiben Sie STOPP, um sie zu beenden.",
     },
     "fr": {
-        "stop": "Vous ne recevrez plus de messages de notre part ici. Écrivez REPRENDRE si vous changez d’avis.",
+        "stop": "Vous ne recevrez plus de messages de notre part ici. Écrivez REPRENDRE si vous changez d'avis.",
         "start": "Vous recevrez de nouveau nos messages ici. Écrivez ARRET pour y mettre fin.",
     },
 }
@@ -86,7 +86,8 @@ def confirmation(said: Said) -> str:
 def _known() -> dict[str, Said]:
     """Ending comes first: of a word that is both in two languages, the cautious meaning counts."""
     known: dict[str, Said] = {}
-    for wish, table in (("stop", STOP), ("start", START)):
+    wishes: tuple[tuple[Wish, Mapping[str, tuple[str, ...]]], ...] = (("stop", STOP), ("start", START))
+    for wish, table in wishes:
         for language, words in table.items():
             for word in words:
                 known.setdefault(normal(word), Said(wish, language if language in CONFIRMED else "en"))

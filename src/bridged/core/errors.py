@@ -269,7 +269,7 @@ class ReadsSpent(BridgedError):
 
 
 class ChannelError(BridgedError):
-    """A channel did not do what was asked of it. What happens to single messages is no error: it stands in their rows."""
+    """A channel did not do what was asked of it. What happens to single messages stands in their rows instead."""
 
     code = "channel"
 

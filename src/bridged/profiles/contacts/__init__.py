@@ -37,7 +37,15 @@ class Reach:
     last_inbound_at: datetime | None
 
 
-NOWHERE = Reach(None, None, ambiguous=False, utility="none", marketing="none", marketing_stopped=False, last_inbound_at=None)  # fmt: skip
+NOWHERE = Reach(
+    phone_e164=None,
+    bsuid=None,
+    ambiguous=False,
+    utility="none",
+    marketing="none",
+    marketing_stopped=False,
+    last_inbound_at=None,
+)
 
 
 @dataclass(frozen=True, slots=True)
