@@ -173,7 +173,7 @@ def rule_of(code: int) -> Rule:
 def wait(rule: Rule, tries: int, unit: float) -> timedelta | None:
     """How long until the next try after `tries` of them; None: there is none. `unit`, 0 to 1, spreads those that wait.
 
-    Deferred ones wait never less than the first wait, nor do those that wait for a recipient; others half of it at least. Doubled each time.
+    Doubled each time. Deferred ones and those for a recipient wait never less than that, others at least half of it.
     """
     if rule.fate is Fate.FAIL or tries >= rule.most_tries:
         return None

@@ -1,4 +1,4 @@
-"""Meta's signature over a webhook's body: `X-Hub-Signature-256: sha256=<HMAC of the raw bytes with the app's secret>`."""
+"""Meta's signature over a webhook: `X-Hub-Signature-256: sha256=<HMAC of the raw body with the app's secret>`."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ CONFIRMED: Mapping[str, Mapping[Wish, str]] = {
         "start": "Você voltará a receber nossas mensagens aqui. Escreva PARAR para encerrá-las.",
     },
     "de": {
-        "stop": "Sie bekommen hier keine Nachrichten mehr von uns. Schreiben Sie START, wenn Sie wieder welche möchten.",
+        "stop": "Sie bekommen hier keine Nachrichten mehr von uns. Schreiben Sie START, wenn Sie wieder welche wollen.",
         "start": "Sie bekommen hier wieder Nachrichten von uns. Schreiben Sie STOPP, um sie zu beenden.",
     },
     "fr": {

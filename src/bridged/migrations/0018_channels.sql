@@ -12,7 +12,7 @@ create table bridged.channels (
   display_phone text,
   per_second int not null default 60 check (per_second between 1 and 1000),
   slow_until timestamptz,
-  claimed_until timestamptz not null default '-infinity',
+  claimed_until timestamptz not null default '2000-01-01 00:00Z',
   health jsonb not null default '{}',
   checked_at timestamptz,
   created_at timestamptz not null,
