@@ -117,7 +117,6 @@ class Numbered:
         taken: list[bytes] = []
 
         async def deliver(number: sim.Number, body: Any, **_: Any) -> bool:
-            
 
             del number
             taken.append(orjson.dumps(body))
