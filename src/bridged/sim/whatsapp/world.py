@@ -179,7 +179,7 @@ class World:
     def strike(self, to: str) -> Fault | None:
         """The fault that hits this message, once less from then on."""
         for each in self.faults:
-            if each.times > 0 and each.to in {None, to, to.removeprefix("+")}:
+            if each.times > 0 and (each.to is None or each.to.removeprefix("+") == to.removeprefix("+")):
                 each.times -= 1
                 return each
         return None
