@@ -44,8 +44,14 @@ BODIES: dict[str, Any] = {
     "bulk": {"actions": [{"action": "customers.create", "parameters": {"name": "x"}}]},
     "bulk-execute": {"ids": ["x"]},
     "writes": {"allowed": False},
+    "channels": {"kind": "console", "name": MARK},
+    "test": {"to": "+34612345678", "text": "x"},
+    "templates": {"name": "x", "language": "en", "category": "utility", "components": []},
+    "import": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
+    "{customer}": {"state": "granted", "categories": ["utility"], "source": MARK},
 }
 NEVER = "brg_" + "x" * 43
+NOBODYS = "00000000-0000-0000-0000-000000000001"
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Door:
     def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
+        values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": NOBODYS}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)

@@ -321,7 +321,7 @@ async def test_a_message_of_which_nothing_is_heard_stays_unknown(stage: Numbered
 
 async def test_a_status_before_the_answer_is_not_lost(stage: Numbered, monkeypatch: pytest.MonkeyPatch) -> None:
     """Meta's webhook may be quicker than the answer to the request: with our id in it, and without."""
-    plain = WhatsApp.send
+    plain, bare = WhatsApp.send, False
 
     async def slow(self: WhatsApp, message: Message, attempt_id: str) -> Any:
         outcome = await plain(self, message, attempt_id)
@@ -333,7 +333,7 @@ async def test_a_status_before_the_answer_is_not_lost(stage: Numbered, monkeypat
         return outcome
 
     monkeypatch.setattr(WhatsApp, "send", slow)
-    for bare in (False, True):
+    for bare in (False, True):  # noqa: B007 - `slow` reads it
         message = await stage.put()
         assert await stage.deliver() == 1
         assert (await stage.get(message)).state == "delivered"

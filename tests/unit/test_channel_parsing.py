@@ -29,11 +29,14 @@ JSON = st.recursive(
     max_leaves=20,
 )
 NAMES = st.sampled_from(
-    "object entry changes field value metadata phone_number_id contacts messages statuses errors wa_id user_id profile "
-    "username id status timestamp recipient_id from type text body interactive button_reply button payload code "
-    "error_data details pricing category billable user_preferences user_id_update previous current "
-    "message_template_name message_template_language event reason".split()
-)
+    [
+        "object", "entry", "changes", "field", "value", "metadata", "phone_number_id", "contacts", "messages",
+        "statuses", "errors", "wa_id", "user_id", "profile", "username", "id", "status", "timestamp", "recipient_id",
+        "from", "type", "text", "body", "interactive", "button_reply", "button", "payload", "code", "error_data",
+        "details", "pricing", "category", "billable", "user_preferences", "user_id_update", "previous", "current",
+        "message_template_name", "message_template_language", "event", "reason"
+    ]
+)  # fmt: skip
 FIELDS = st.sampled_from(
     ["messages", "user_preferences", "user_id_update", "message_template_status_update", "template_category_update",
      "message_template_quality_update", "account_update", "flows", "text", "interactive", "button"]

@@ -77,8 +77,13 @@ async def _apply(conn: Conn, connection: Connection, plan: Plan, now: datetime) 
     scope = scope_of(connection)
     for phone in plan.phones:
         await contacts.add(conn, scope, phone.customer_id, "phone", phone.phone_e164, "import", now)
+    granted: dict[str, list[Consent]] = {}
     for each in plan.consents:
         await contacts.record(conn, scope, each.consent, now)
+        if each.consent.state == "granted":
+            granted.setdefault(each.consent.customer_id, []).append(each.consent)
+    for customer_id, given in granted.items():
+        await contacts.agreed_again(conn, scope, customer_id, given, now)
 
 
 async def show(app: App, connection: Connection, customer_id: str) -> Shown:
@@ -130,10 +135,15 @@ async def decide(
         await _there(conn, connection, customer_id)
         if number is not None:
             await contacts.add(conn, scope, customer_id, "phone", number, "person", now)
-        for category in categories:
-            state = "granted" if granted else "revoked"
-            given = Consent(customer_id, category, state, source.strip(), now, text, proof, expires_at=expires_at)
-            await contacts.record(conn, scope, given, now)
+        state = "granted" if granted else "revoked"
+        given = [
+            Consent(customer_id, category, state, source.strip(), now, text, proof, expires_at=expires_at)
+            for category in categories
+        ]
+        for each in given:
+            await contacts.record(conn, scope, each, now)
+        if granted:
+            await contacts.agreed_again(conn, scope, customer_id, given, now)
         after = {"categories": list(categories), "source": source}
         act = Act(
             f"consent.{'granted' if granted else 'revoked'}", f"customer {customer_id}", None, after, connection.id

@@ -41,6 +41,8 @@ MOST_TRIES = 5
 _AT_ONCE = 50
 _AGAIN = timedelta(seconds=30)
 _CONFIRM_WITHIN = timedelta(hours=1)
+_WITHIN_SECOND = timedelta(microseconds=999_999)
+"""Meta's times are whole seconds: a wish counts from the end of its own, after what else was agreed to in it."""
 _ALARMING = {"account_update", "account_alerts", "phone_number_quality_update"}
 
 
@@ -161,7 +163,8 @@ async def _inbound(conn: Conn, place: Place, event: Inbound, received_at: dateti
         await contacts.bind(conn, scope, owners.only, who, place.now)
     said = words.heard(event.text, event.payload)
     if said is not None:
-        changed = await _wished(conn, scope, who, owners, said, event, at, place.now)
+        wished_at = min(at + _WITHIN_SECOND, place.now)
+        changed = await _wished(conn, scope, who, owners, said, event, wished_at, place.now)
         if changed:
             await _confirm(conn, place, who, owners, said, event)
 
@@ -180,13 +183,12 @@ async def _wished(
     for customer_id in owners.customers:
         for category in CATEGORIES:
             before, taken = held.get((customer_id, category), (None, False))
-            if said.wish == "stop":
-                granted = taken or (before is not None and before.state == "granted")
+            if said.wish == "stop" and (before is None or before.state == "granted"):
                 given = Consent(customer_id, category, "revoked", "stop_word", at, event.text, proof)
-                changed = await contacts.record(conn, scope, given, now, before_stop=granted) or changed
-            elif before is not None and taken:
+                await contacts.record(conn, scope, given, now, before_stop=before is not None)
+            elif said.wish == "start" and before is not None and taken:
                 given = Consent(customer_id, category, "granted", "start_word", at, event.text, proof)
-                changed = await contacts.record(conn, scope, given, now) or changed
+                await contacts.record(conn, scope, given, now)
     return changed
 
 
@@ -210,7 +212,7 @@ async def _confirm(conn: Conn, place: Place, who: Identity, owners: Owners, said
 
 async def _preference(conn: Conn, place: Place, event: Preference) -> None:
     who = Identity(phones.of_wa_id(event.wa_id) if event.wa_id else None, event.bsuid)
-    at = min(event.at or place.now, place.now)
+    at = min(event.at + _WITHIN_SECOND, place.now) if event.at else place.now
     if event.value == "stop":
         await contacts.stop(conn, place.scope, who, "marketing", "user_preferences", at)
     elif event.value == "resume":

@@ -315,7 +315,7 @@ async def stop(conn: Conn, scope: Scope, who: Identity, category: str, source: s
             "insert into bridged.stops as s (workspace_id, connection_id, channel, identity, category, source, at) "
             "values (%s, %s, %s, %s, %s, %s, %s) on conflict (connection_id, channel, identity, category) do update "
             "set source = excluded.source, at = excluded.at, lifted_at = null "
-            "where s.lifted_at is not null and excluded.at > s.lifted_at",
+            "where s.lifted_at is not null and excluded.at >= s.lifted_at",
             (scope.workspace_id, scope.connection_id, WHATSAPP, identity, category, source, at),
         )
         news += cursor.rowcount
@@ -330,6 +330,26 @@ async def lift(conn: Conn, scope: Scope, who: Identity, category: str, at: datet
         (at, scope.connection_id, WHATSAPP, identities(who.phone_e164, who.bsuid), category, at),
     )
     return cursor.rowcount
+
+
+async def agreed_again(conn: Conn, scope: Scope, customer_id: str, given: Sequence[Consent], now: datetime) -> None:
+    """A later consent outweighs the STOP before it, in the categories it is about; the STOP goes on in the others."""
+    at = max(each.at for each in given)
+    cursor = await conn.execute(
+        "update bridged.stops s set lifted_at = %s from bridged.contacts c where c.connection_id = %s "
+        "and c.customer_id = %s and c.ended_at is null and s.connection_id = c.connection_id and s.channel = %s "
+        "and s.category = 'all' and s.lifted_at is null and s.at <= %s and s.identity = "
+        "case when c.kind = 'bsuid' then 'bsuid:' else 'phone:' end || c.canonical returning s.at, s.source",
+        (at, scope.connection_id, customer_id, WHATSAPP, at),
+    )
+    lifted = await cursor.fetchall()
+    if not lifted:
+        return
+    stopped_at, named = max(row["at"] for row in lifted), {each.category for each in given}
+    for before, _ in await consents(conn, scope, [customer_id]):
+        if before.state == "granted" and before.category not in named and before.at <= stopped_at:
+            kept = Consent(customer_id, before.category, "revoked", "stop_word", stopped_at)
+            await record(conn, scope, kept, now, before_stop=True)
 
 
 async def unreachable(conn: Conn, scope: Scope, phone_e164: str, until: datetime) -> None:
