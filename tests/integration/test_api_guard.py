@@ -15,11 +15,14 @@ from bridged.accounts.people import Role
 from bridged.actions import store as proposals
 from bridged.actions.store import Draft
 from bridged.app import people
+from bridged.channels.registry import store as registry
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.messages import store as inbox
 from bridged.messages.envelope import Envelope
+from bridged.messages.outbox import Address
+from bridged.messages.outbox import store as outbox
 from bridged.messages.replay.store import begin_replay
 from bridged.messages.store import Listed
 from bridged.mirror.store import Scope
@@ -47,11 +50,10 @@ BODIES: dict[str, Any] = {
     "channels": {"kind": "console", "name": MARK},
     "test": {"to": "+34612345678", "text": "x"},
     "templates": {"name": "x", "language": "en", "category": "utility", "components": []},
-    "import": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
+    "consent-imports": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
     "{customer}": {"state": "granted", "categories": ["utility"], "source": MARK},
 }
 NEVER = "brg_" + "x" * 43
-NOBODYS = "00000000-0000-0000-0000-000000000001"
 
 
 @dataclass(frozen=True)
@@ -62,10 +64,10 @@ class Door:
     template: str
     scope: str
 
-    def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
+    def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x", message: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
-        values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": NOBODYS}
+        values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -102,9 +104,10 @@ class Street:
     run: int
     replay: int
     proposal: str
+    message: str
 
     async def knock(self, door: Door, token: str, connection: str | None = None) -> Reply:
-        path = door.path(connection or self.scope.connection_id, self.run, self.replay, self.proposal)
+        path = door.path(connection or self.scope.connection_id, self.run, self.replay, self.proposal, self.message)
         return await self.web.ask(door.method, path, token=token, json=door.body)
 
 
@@ -122,8 +125,15 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             draft = Draft(MARK, "customers.create", {}, [], {}, {}, False, MARK)
             proposal = await proposals.add(conn, scope, draft, now, now)
             assert proposal is not None
+            channel = await registry.add(conn, scope, "console", "support", now)
+            assert channel is not None
+            wanted = outbox.Draft(
+                channel.id, "cus_1", Address("+34612345678"), "service", None, "en", {}, MARK, MARK, MARK, now
+            )
+            message = await outbox.put(conn, WORKSPACE, scope.connection_id, wanted, now)
+            assert message is not None
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
-        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id)
+        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id, message)
 
 
 async def test_who_may_not_enter(street: Street, seed: int) -> None:

@@ -106,7 +106,7 @@ class ContactsDocument(Document):
     history: list[dict[str, Any]]
 
 
-@router.post("/{connection}/consents/import", responses={200: {"model": ImportDocument}}, openapi_extra=needs("write"))
+@router.post("/{connection}/consent-imports", responses={200: {"model": ImportDocument}}, openapi_extra=needs("write"))
 async def import_consents(app: CallersApp, actor: CallingActor, connection: Named, body: ImportBody) -> Response:
     """Preview what a CSV of phones and consents would change, or apply it."""
     found = await connection_of(app, connection)
