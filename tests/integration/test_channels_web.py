@@ -328,6 +328,25 @@ async def test_the_command_line(line: Line, tmp_path: Path) -> None:
     assert (ended.json["marketing"], ended.json["utility"]) == ("granted", "granted")
     ended = await (await command(line, "consent", "revoke", "cus_1", "marketing", "--source", "call", "--json")).ended()
     assert (ended.json["marketing"], ended.json["utility"]) == ("revoked", "granted"), ended.err
+    words = (
+        "channel",
+        "add",
+        "whatsapp",
+        "--name",
+        "second",
+        "--phone-number-id",
+        "12345",
+        "--secrets-stdin",
+        "--json",
+    )
+    running = await command(line, *words)
+    assert running.process.stdin is not None
+    running.process.stdin.write(b"EAAsecond\nthe app's secret\n")
+    ended = await running.ended()
+    assert (ended.code, ended.json["new"]) == (0, True), ended.err
+    assert "EAAsecond" not in ended.out + ended.err
+    ended = await (await command(line, "channel", "remove", "second")).ended()
+    assert ended.code == 0, ended.err
     ended = await (await command(line, "channel", "add", "console", "--name", "here")).ended()
     assert ended.code == 0, ended.err
     ended = await (await command(line, "channel", "test-send", "here", "--to", PHONE, "--text", "Hello!")).ended()

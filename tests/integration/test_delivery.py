@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bridged.channels import deliver as delivery
+from bridged.channels import inbound, wording
 from bridged.channels.codes import TABLE, Rule
 from bridged.channels.registry import store as registry
 from bridged.channels.whatsapp import WhatsApp
@@ -404,6 +405,35 @@ async def test_a_free_message_needs_an_open_conversation(stage: Numbered) -> Non
     late = await stage.put(**free)
     await stage.deliver()
     assert (await stage.get(late)).reason == "window_closed"
+
+
+async def test_buttons_lists_and_documents_are_sent_in_a_conversation(stage: Numbered) -> None:
+    stage.whatsapp.courier.says(stage.number, stage.ana, "Hello")
+    await stage.listen()
+    made = [
+        wording.buttons("Which one?", [("a", "The first"), ("b", "The second")]),
+        wording.choices("Which one?", "Choose", [(str(each), f"Number {each}", "more") for each in range(10)]),
+        wording.document("https://example.com/in_1.pdf", "in_1.pdf", "Your invoice"),
+    ]
+    for each in made:
+        message = await stage.put(template=None, category="service", parameters={}, body="Which one?", interactive=each)
+        await stage.deliver()
+        assert (await stage.get(message)).state == "accepted"
+        stage.skip(seconds=7)
+    assert [each["body"]["type"] for each in stage.asked()] == ["interactive", "interactive", "document"]
+
+
+async def test_what_was_read_is_let_go_after_its_time(stage: Numbered) -> None:
+    await stage.put()
+    await stage.deliver()
+    await stage.listen()
+    stage.skip(days=31)
+    await stage.take(b"{}")
+    await inbound.read_all(stage.hall)
+    async with stage.database.transaction(stage.scope.workspace_id) as conn:
+        bodies = await (await conn.execute("select count(*) as n from bridged.channel_bodies")).fetchone()
+        slots = await (await conn.execute("select count(*) as n from bridged.recipient_slots")).fetchone()
+    assert (bodies, slots) == ({"n": 1}, {"n": 0})
 
 
 async def test_a_stop_between_decision_and_sending_counts(stage: Numbered) -> None:

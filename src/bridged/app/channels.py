@@ -331,7 +331,7 @@ async def deliver(app: App, scope: Scope, channel_id: str, write: Callable[[str]
 
 async def hear(app: App, scope: Scope, channel_id: str) -> int:
     """Works off what was delivered to a channel's address. How many bodies."""
-    return await inbound.read_all(Hall(app.database, scope, channel_id))
+    return await inbound.read_all(Hall(app.database, scope, channel_id, app.settings.events_days))
 
 
 async def with_work(app: App) -> list[tuple[Scope, str]]:

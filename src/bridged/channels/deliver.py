@@ -72,7 +72,11 @@ async def deliver(desk: Desk) -> int:
         if batch is None or not batch.claimed:
             return sent
         async with desk.open(batch.channel) as sender:
-            await asyncio.gather(*(_one(desk, batch.channel, sender, each) for each in batch.claimed))
+            # Each is finished, whatever befalls another: the way out stays open until all are recorded.
+            sending = (_one(desk, batch.channel, sender, each) for each in batch.claimed)
+            ended = await asyncio.gather(*sending, return_exceptions=True)
+        if broken := next((each for each in ended if isinstance(each, BaseException)), None):
+            raise broken
         sent += len(batch.claimed)
     return sent
 

@@ -48,11 +48,12 @@ _ALARMING = {"account_update", "account_alerts", "phone_number_quality_update"}
 
 @dataclass(frozen=True, slots=True)
 class Hall:
-    """Where deliveries of one channel are read. `now` and `unit` are replaced by tests only."""
+    """Where deliveries of one channel are read; how long they are kept. `now` and `unit` are replaced by tests only."""
 
     database: Database
     scope: Scope
     channel_id: str
+    keep_days: int = 30
     now: Callable[[], datetime] = clock.now
     unit: Callable[[], float] = random.random
 
@@ -72,6 +73,7 @@ async def read_all(hall: Hall) -> int:
     while True:
         now = hall.now()
         async with hall.database.transaction(hall.scope.workspace_id) as conn:
+            await registry.prune(conn, hall.scope, hall.channel_id, now - timedelta(days=hall.keep_days), _AT_ONCE)
             bodies = await registry.next_bodies(conn, hall.scope, hall.channel_id, now, now + _AGAIN, _AT_ONCE)
         for each in bodies:
             await read_one(hall, each)

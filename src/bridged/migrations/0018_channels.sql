@@ -109,6 +109,7 @@ create table bridged.recipient_slots (
   next_at timestamptz not null,
   primary key (connection_id, channel_id, recipient)
 );
+create index on bridged.recipient_slots (connection_id, channel_id, next_at);
 
 create table bridged.message_statuses (
   workspace_id bigint not null references bridged.workspaces,
@@ -275,6 +276,7 @@ create table bridged.channel_bodies (
   primary key (connection_id, id)
 );
 create index on bridged.channel_bodies (connection_id, channel_id, id) where state = 'pending';
+create index on bridged.channel_bodies (connection_id, channel_id, received_at) where state = 'done';
 
 do $$
 declare

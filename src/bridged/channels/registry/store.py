@@ -236,6 +236,21 @@ async def finish(conn: Conn, scope: Scope, body_id: int, *, events: int, unknown
     )
 
 
+async def prune(conn: Conn, scope: Scope, channel_id: str, before: datetime, limit: int) -> None:
+    """Lets go of deliveries that were read and of recipients' paces, both from before."""
+    await conn.execute(
+        "delete from bridged.channel_bodies where connection_id = %s and id in (select id from bridged.channel_bodies "
+        "where connection_id = %s and channel_id = %s and state = 'done' and received_at < %s order by id limit %s)",
+        (scope.connection_id, scope.connection_id, channel_id, before, limit),
+    )
+    await conn.execute(
+        "delete from bridged.recipient_slots where connection_id = %s and channel_id = %s and recipient in "
+        "(select recipient from bridged.recipient_slots where connection_id = %s and channel_id = %s and next_at < %s "
+        "limit %s)",
+        (scope.connection_id, channel_id, scope.connection_id, channel_id, before, limit),
+    )
+
+
 async def deliveries(conn: Conn, scope: Scope, channel_id: str) -> dict[str, int]:
     """How many deliveries are in each state."""
     cursor = await conn.execute(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +14,7 @@ from bridged.core.db import Conn
 from bridged.messages.outbox import Draft, Message, State, TemplateState, Told
 
 WINDOW = timedelta(hours=24)
+_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLUMNS: LiteralString = (
     "m.id::text, m.workspace_id, m.connection_id::text, m.channel_id::text, m.customer_id, m.phone, m.bsuid, "
     "m.category, m.template, m.language, m.parameters, m.body, m.interactive, m.dedupe_key, m.origin, m.state, m.code, "
@@ -294,10 +296,11 @@ async def add_status(
 
 async def met(conn: Conn, connection_id: str, channel_id: str, told: Told) -> Met | None:
     """Whose status it is, by our own id or the wamid; the message is locked. None: nobody's that we know of."""
+    ours = told.attempt if told.attempt is not None and _UUID.fullmatch(told.attempt) else None
     cursor = await conn.execute(
         "select a.id::text, a.message_id::text from bridged.attempts a where a.connection_id = %s "
-        "and (a.id::text = %s or a.wamid = %s) order by a.id::text = %s desc limit 1",
-        (connection_id, told.attempt, told.wamid, told.attempt),
+        "and (a.id = %s::uuid or a.wamid = %s) order by a.id = %s::uuid desc nulls last limit 1",
+        (connection_id, ours, told.wamid, ours),
     )
     attempt = await cursor.fetchone()
     found = None if attempt is None else await locked(conn, connection_id, attempt["message_id"])
