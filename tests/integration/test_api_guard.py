@@ -15,11 +15,14 @@ from bridged.accounts.people import Role
 from bridged.actions import store as proposals
 from bridged.actions.store import Draft
 from bridged.app import people
+from bridged.channels.registry import store as registry
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.messages import store as inbox
 from bridged.messages.envelope import Envelope
+from bridged.messages.outbox import Address
+from bridged.messages.outbox import store as outbox
 from bridged.messages.replay.store import begin_replay
 from bridged.messages.store import Listed
 from bridged.mirror.store import Scope
@@ -54,6 +57,11 @@ BODIES: dict[str, Any] = {
     "refresh": {"ids": ["cus_1"]},
     "draft": {"weights": {}},
     "score-webhook": {"url": "https://crm.example.com"},
+    "channels": {"kind": "console", "name": MARK},
+    "test": {"to": "+34612345678", "text": "x"},
+    "templates": {"name": "x", "language": "en", "category": "utility", "components": []},
+    "consent-imports": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
+    "{customer}": {"state": "granted", "categories": ["utility"], "source": MARK},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -66,9 +74,10 @@ class Door:
     template: str
     scope: str
 
-    def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
+    def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x", message: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
-        values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal, "{customer}": "cus_1"}
+        values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
+        values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -105,9 +114,10 @@ class Street:
     run: int
     replay: int
     proposal: str
+    message: str
 
     async def knock(self, door: Door, token: str, connection: str | None = None) -> Reply:
-        path = door.path(connection or self.scope.connection_id, self.run, self.replay, self.proposal)
+        path = door.path(connection or self.scope.connection_id, self.run, self.replay, self.proposal, self.message)
         return await self.web.ask(door.method, path, token=token, json=door.body)
 
 
@@ -127,12 +137,19 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             assert proposal is not None
             await put(conn, scope, [good("cus_1", name=MARK, livemode=False)])
             await refresh.customers(conn, scope, ["cus_1"], now, livemode=False)
+            channel = await registry.add(conn, scope, "console", "support", now)
+            assert channel is not None
+            wanted = outbox.Draft(
+                channel.id, "cus_1", Address("+34612345678"), "service", None, "en", {}, MARK, MARK, MARK, now
+            )
+            message = await outbox.put(conn, WORKSPACE, scope.connection_id, wanted, now)
+            assert message is not None
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         async with app.database.transaction(WORKSPACE) as conn:
             moment = Moment("paid", "in_1", "cus_1", 1, "in_1", {"note": MARK})
             await profiles.write(conn, scope, [(Profile("cus_1", name=MARK), Standing())])
             await profiles.add_moments(conn, scope, [moment], now)
-        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id)
+        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id, message)
 
 
 async def test_who_may_not_enter(street: Street, seed: int) -> None:

@@ -20,7 +20,9 @@ from bridged import app as root
 from bridged.cli import (
     act,
     bulk,
+    channel,
     connection,
+    consent,
     database,
     events,
     keys,
@@ -62,6 +64,8 @@ cli.command(score.cli)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(profile.cli)
+cli.command(channel.cli)
+cli.command(consent.cli)
 cli.command(listen)
 cli.command(doctor)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
@@ -236,9 +240,10 @@ def sim(
     seed: Annotated[int, Parameter(help="The same seed gives the same world.")] = 7,
     size: Annotated[str, Parameter(help="tiny, small, medium, or a number of customers.")] = "small",
     deliver: Annotated[bool, Parameter(negative="", help="Also deliver events to the webhook endpoints made.")] = False,
+    whatsapp: Annotated[bool, Parameter(negative="", help="Also serve a simulated WhatsApp Cloud API.")] = False,
 ) -> int:
     """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as one line of JSON."""
-    return guarded(lambda _: _long_running().serve_simulator(port=port, seed=seed, size=size, deliver=deliver))
+    return guarded(lambda _: _long_running().serve_simulator(port, seed, size, deliver=deliver, whatsapp=whatsapp))
 
 
 def _long_running() -> Any:

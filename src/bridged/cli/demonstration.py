@@ -25,6 +25,7 @@ from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.sim import server as simulator
+from bridged.sim import whatsapp as whatsapp_simulator
 from bridged.sim import world as worlds
 from bridged.web.app import Question, create
 from bridged.worker import CONCURRENCY, pool_size, working
@@ -132,19 +133,35 @@ async def work(given: Settings, *, concurrency: int) -> int:
     return 0
 
 
-async def serve_simulator(*, port: int, seed: int, size: str, deliver: bool) -> int:
-    """Serves a simulated account until stopped; its address and keys go to stdout."""
+async def serve_simulator(port: int, seed: int, size: str, *, deliver: bool, whatsapp: bool) -> int:
+    """Serves a simulated account until stopped, and a simulated WhatsApp; addresses and keys go to stdout."""
     if size not in _SIZES and not size.isdigit():
         raise UsageError(f"--size {size} is not a size.", hint=f"One of {', '.join(_SIZES)}, or a number of customers.")
     world = worlds.build(seed=seed, size=int(size) if size.isdigit() else size, now=int(clock.unix()))
-    async with simulator.running(world, seed=seed, port=port, deliver=deliver) as stripe:
+    async with contextlib.AsyncExitStack() as stack:
+        stripe = await stack.enter_async_context(simulator.running(world, seed=seed, port=port, deliver=deliver))
         accounts = [
             {"id": account.id, "livemode": account.livemode, "key": stripe.key(account.id, livemode=account.livemode)}
             for account in world.accounts.values()
         ]
-        document({"url": stripe.url, "accounts": accounts})
+        also = await _whatsapp(stack, seed) if whatsapp else {}
+        document({"url": stripe.url, "accounts": accounts, **also})
         await _until_stopped()
     return 0
+
+
+async def _whatsapp(stack: contextlib.AsyncExitStack, seed: int) -> dict[str, Any]:
+    phones = await stack.enter_async_context(whatsapp_simulator.running(whatsapp_simulator.World(seed), by_itself=True))
+    number = phones.world.add_number()
+    return {
+        "whatsapp": {
+            "url": phones.url,
+            "phone_number_id": number.id,
+            "waba_id": number.waba_id,
+            "token": number.token,
+            "app_secret": number.app_secret,
+        }
+    }
 
 
 def _shown(app: root.App, link: Secret, address: str) -> str:

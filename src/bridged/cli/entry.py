@@ -55,10 +55,10 @@ def run(work: Callable[[root.App], Awaitable[int]]) -> int:
     return guarded(opened)
 
 
-def pasted(what: str, *, piped: bool, flag: str) -> str:
+def pasted(what: str, *, piped: bool, flag: str, of: str = "Stripe") -> str:
     """A secret from the person at the terminal, who does not see it, or from standard input. Raises UsageError."""
     if piped:
         return sys.stdin.read()
     if not sys.stdin.isatty():
         raise UsageError(f"There is no terminal to ask for the {what}.", hint=f"Pipe it in and add {flag}.")
-    return getpass.getpass(f"Stripe {what} (it is not shown): ")
+    return getpass.getpass(f"{of} {what} (it is not shown): ")

@@ -32,6 +32,9 @@ BridgedError
 ├── ProposalClosed
 ├── VaultError
 ├── ReadsSpent
+├── ChannelError
+│   ├── ChannelRefused
+│   └── ChannelUnreachable
 └── StripeError
     ├── StripeUnreachable
     ├── AnswerUnreadable
@@ -45,7 +48,7 @@ BridgedError
 
 Each carries a stable `code` (its page: docs/reference/errors.md), a sentence that says what happened and a `hint`
 that says what to do. Errors of drivers are mapped where the driver is used: psycopg in `core.db`, aiohttp in
-`stripe.client`, Tink in `core.vault`.
+`stripe.client` and `channels.whatsapp`, Tink in `core.vault`.
 """
 
 from __future__ import annotations
@@ -274,6 +277,28 @@ class ReadsSpent(BridgedError):
     """The reads allowed to this work are used up; no further request was sent."""
 
     code = "reads_spent"
+
+
+class ChannelError(BridgedError):
+    """A channel did not do what was asked of it. What happens to single messages stands in their rows instead."""
+
+    code = "channel"
+
+
+class ChannelRefused(ChannelError):
+    """The channel said no. `channel_code`: its own code (docs/guide/whatsapp.md), where it gave one."""
+
+    code = "channel_refused"
+
+    def __init__(self, message: str, *, hint: str = "", channel_code: int | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.channel_code = channel_code
+
+
+class ChannelUnreachable(ChannelError):
+    """No answer from the channel, or none that can be read."""
+
+    code = "channel_unreachable"
 
 
 class StripeError(BridgedError):

@@ -15,6 +15,7 @@ from bridged.core.types import Secret
 
 STRIPE_API = "https://api.stripe.com"
 STRIPE_CONNECT = "https://connect.stripe.com"
+WHATSAPP_API = "https://graph.facebook.com"
 _LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 
 
@@ -35,6 +36,7 @@ class Settings:
     stripe_platform_webhook_secret_live: Secret | None = None
     stripe_platform_webhook_secret_test: Secret | None = None
     """Several may be given while one is being rolled, with commas between them."""
+    whatsapp_api_base: str = WHATSAPP_API
     master_key: Secret | None = None
     kms_uri: str | None = None
     public_url: str | None = None
@@ -68,10 +70,7 @@ _SECRETS = (
     "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST",
 )
 _FILES = tuple(f"{name}_FILE" for name in _SECRETS)
-_RESERVED = (
-    "BRIDGED_WHATSAPP_API_BASE",
-    "BRIDGED_SMTP_URL",
-)
+_RESERVED = ("BRIDGED_SMTP_URL",)
 """Names of the contract whose parts are not built yet: accepted, so that one environment serves every version."""
 
 
@@ -86,8 +85,8 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     return Settings(
         home=_home(env),
         database_url=_database_url(env),
-        stripe_api_base=_stripe_base(env, "BRIDGED_STRIPE_API_BASE", STRIPE_API),
-        stripe_connect_base=_stripe_base(env, "BRIDGED_STRIPE_CONNECT_BASE", STRIPE_CONNECT),
+        stripe_api_base=_api_base(env, "BRIDGED_STRIPE_API_BASE", STRIPE_API),
+        stripe_connect_base=_api_base(env, "BRIDGED_STRIPE_CONNECT_BASE", STRIPE_CONNECT),
         stripe_connect_scope=_scope(env.get("BRIDGED_STRIPE_CONNECT_SCOPE") or "read_write"),
         stripe_client_id_live=_client_id(env, "BRIDGED_STRIPE_CLIENT_ID_LIVE"),
         stripe_client_id_test=_client_id(env, "BRIDGED_STRIPE_CLIENT_ID_TEST"),
@@ -95,6 +94,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         stripe_platform_key_test=_platform_key(env, "BRIDGED_STRIPE_PLATFORM_KEY_TEST", "_test_"),
         stripe_platform_webhook_secret_live=_secret(env, "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_LIVE"),
         stripe_platform_webhook_secret_test=_secret(env, "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST"),
+        whatsapp_api_base=_api_base(env, "BRIDGED_WHATSAPP_API_BASE", WHATSAPP_API),
         master_key=master_key,
         kms_uri=_kms_uri(env.get("BRIDGED_KMS_URI") or None, master_key),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
@@ -170,13 +170,13 @@ def _split(value: str) -> SplitResult:
     return parts
 
 
-def _stripe_base(env: Mapping[str, str], name: str, default: str) -> str:
+def _api_base(env: Mapping[str, str], name: str, default: str) -> str:
     value = env.get(name) or default
     url = _split(value)
     if url.scheme not in {"http", "https"} or not url.hostname or url.query or url.fragment:
         raise SettingsError(f"{name} is not a URL: {value!r}.", hint=f"The default is {default}.")
-    if url.username or url.password:
-        raise SettingsError(f"{name} must not carry credentials.", hint="Use `bridged connect`.")
+    if url.username is not None or url.password is not None:
+        raise SettingsError(f"{name} must not carry credentials.", hint="Use `bridged connect` or `channel add`.")
     if url.scheme == "http" and url.hostname not in _LOOPBACK:
         raise SettingsError(
             f"{name} would send the key in clear to another machine.",

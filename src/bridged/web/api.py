@@ -13,7 +13,20 @@ from starlette.middleware import Middleware
 from bridged import __version__
 from bridged import app as root
 from bridged.core.errors import BridgedError
-from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, scores, webhook_log
+from bridged.web import (
+    actions,
+    channels,
+    checkups,
+    consents,
+    control,
+    edge,
+    life,
+    profiles,
+    progress,
+    reading,
+    scores,
+    webhook_log,
+)
 from bridged.web.callers import PER_SECOND, Callers, scheme
 from bridged.web.documents import Failure
 
@@ -77,6 +90,8 @@ def routes() -> FastAPI:
         webhook_log.router,
         profiles.router,
         scores.router,
+        channels.router,
+        consents.router,
         reading.objects,
     ):
         api.include_router(router)

@@ -19,6 +19,7 @@ from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
 from bridged.web import api, edge, hooks
 from bridged.web.pages import Pages
+from bridged.web.whatsapp_hooks import WhatsAppHooks
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
             *Pages(app, status).routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
+            WhatsAppHooks(app).route(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
             # A route, not a mount: the API's document shows whole paths.
             Route("/api/{rest:path}", api.create(app, ending), include_in_schema=False),

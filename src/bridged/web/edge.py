@@ -59,6 +59,7 @@ _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.DatabaseUnavailable, 503),
     (errors.MigrationFailed, 503),
     (errors.StripeError, 502),
+    (errors.ChannelError, 502),
 )
 """First match; what is none of these is a fault of ours: 500."""
 _RETRY_AFTER = {409: 5, 503: 2}

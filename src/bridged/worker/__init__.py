@@ -1,4 +1,5 @@
-"""The worker: starts syncs when they are due, runs them, goes on with what a killed worker left, and applies events.
+"""The worker: starts syncs when they are due, runs them, goes on with what a killed worker left, applies events, and
+sends messages.
 
 Each minute one job asks whose slot has come and queues a sync for each: in one transaction with the next slot, so that
 none is lost or doubled. Any number of workers share the queue; an account's lease keeps two from reading it at once.
@@ -27,6 +28,7 @@ from bridged.sync.control import store as control
 from bridged.sync.halt import Halt
 from bridged.sync.settings import SyncSettings
 from bridged.worker.inbound import Inbound
+from bridged.worker.outbound import Outbound
 from bridged.worker.scores import ANNOUNCE, SCORES, Scores
 
 _log = log.logger("worker")
@@ -58,8 +60,9 @@ class Worker:
         inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots))
         hearing = asyncio.create_task(inbound.run())
+        sending = asyncio.create_task(Outbound(self._app).run())
         try:
-            ended, _ = await asyncio.wait({working, hearing}, return_when=asyncio.FIRST_COMPLETED)
+            ended, _ = await asyncio.wait({working, hearing, sending}, return_when=asyncio.FIRST_COMPLETED)
             for each in ended:
                 each.result()
         finally:
@@ -68,7 +71,8 @@ class Worker:
                 halt.ask("shutdown")
             working.cancel()
             hearing.cancel()
-            await asyncio.gather(working, hearing, return_exceptions=True)
+            sending.cancel()
+            await asyncio.gather(working, hearing, sending, return_exceptions=True)
 
     async def _tick(self, job: Job) -> Outcome:
         del job

@@ -1,0 +1,1 @@
+"""Message templates as the channels know them."""

@@ -1,0 +1,1 @@
+"""Customers looked up by what people know of them."""
