@@ -1,0 +1,1 @@
+"""What is known of each customer, and what happened to them: profiles, moments, contact points."""
