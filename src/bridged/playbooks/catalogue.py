@@ -34,7 +34,7 @@ _WELCOME = "fraud = false and disputes = 0"
 
 
 def _texts(keys: Iterable[str], category: Category) -> dict[str, dict[str, TextDoc]]:
-    footers = FOOTERS if category == "marketing" else {}
+    footers: Mapping[str, str] = FOOTERS if category == "marketing" else {}
     return {
         key: {
             language: TextDoc(TEXTS[language][key], f"bridged_{key}", CODES[language], footers.get(language, ""))

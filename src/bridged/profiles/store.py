@@ -100,4 +100,6 @@ def _moment(row: dict[str, Any]) -> Moment:
 
 
 def _profile(data: dict[str, Any]) -> Profile:
-    return Profile(**{**data, "zones": tuple(data["zones"]), "subscription_ids": tuple(data["subscription_ids"])})
+    values: dict[str, Any] = {each.name: data[each.name] for each in dataclasses.fields(Profile)}
+    values["zones"], values["subscription_ids"] = tuple(data["zones"]), tuple(data["subscription_ids"])
+    return Profile(**values)
