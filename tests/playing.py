@@ -25,7 +25,15 @@ from bridged.profiles.moments import Moment
 
 START = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 """Noon in winter time, where nobody of the cast has quiet hours."""
-GRANTED = Reach("+34600000001", None, utility="granted", marketing="granted")
+GRANTED = Reach(
+    "+34600000001",
+    None,
+    ambiguous=False,
+    utility="granted",
+    marketing="granted",
+    marketing_stopped=False,
+    last_inbound_at=None,
+)
 ANA = Profile("cus_ana", name="Ana García", language="es", country="ES", zones=("Europe/Madrid",), phone="600000001",
               phone_e164="+34600000001", status="active", interval="year", plan="Pro", livemode=True)  # fmt: skip
 BEN = replace(ANA, customer_id="cus_ben", name="Ben Adams", language="en", country="GB", zones=("Europe/London",),
@@ -95,7 +103,7 @@ class Play:
     ) -> None:
         moment = Moment(kind, key, customer, int((at or self.now).timestamp()), about, facts)
         async with self.database.transaction(self.scope.workspace_id) as conn:
-            await profiles.add_moments(conn, self.scope, [moment])
+            await profiles.add_moments(conn, self.scope, [moment], self.now)
 
     async def turn(self, after: timedelta = timedelta(0)) -> list[str]:
         """Moves the clock and turns the engine; the texts handed over by it, their spaces made plain."""

@@ -66,6 +66,8 @@ create table bridged.messages (
   not_after timestamptz not null,
   created_at timestamptz not null,
   state text not null default 'queued',
+  reason text,
+  settled_at timestamptz,
   primary key (connection_id, id),
   unique (workspace_id, dedupe_key)
 );

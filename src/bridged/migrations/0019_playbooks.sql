@@ -114,6 +114,9 @@ create table bridged.caps (
 );
 comment on column bridged.caps.sent is 'Unix seconds of what was handed over, of the last 400 days';
 
+-- What was handed back undelivered is looked for by the runs it came from.
+create index on bridged.messages (connection_id, settled_at) where state = 'expired';
+
 do $$
 declare
   tenant_table text;

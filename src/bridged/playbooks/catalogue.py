@@ -29,6 +29,7 @@ class BuiltIn:
 
 _SETTLED = "object.status in (paid, void, uncollectible, succeeded, canceled)"
 _ENDING = "object.status in (canceled, incomplete_expired, unpaid)"
+_FOR_GOOD = "moment.family in (hard, expired_card)"
 _WELCOME = "fraud = false and disputes = 0"
 """Whoever disputes a payment hears nothing of ours but what they ask for."""
 
@@ -95,7 +96,7 @@ BUILT_INS: tuple[BuiltIn, ...] = (
     ),
     _playbook(
         "A4", "paid", "Payment received", "Thanks for each payment.", "utility", _on("paid", when="moment.amount > 0"),
-        _step("paid", after="1m", late="1d"), exit=EndsDoc(("refunded",)), priority=40,
+        _step("paid", after="1m", late="1d"), exit=EndsDoc((), ("refunded",)), priority=40,
     ),
     _playbook(
         "A5", "trial_ending", "Trial ending", "Tells of the end of a trial and of what it costs then.", "utility",
@@ -118,8 +119,8 @@ BUILT_INS: tuple[BuiltIn, ...] = (
     _playbook(
         "A7", "failed_payment", "Failed payment",
         "Reminds of a payment that failed twice, or was declined for good, until it is paid.", "utility",
-        _on("payment_failed", when="moment.attempt >= 2 or moment.family in (hard, expired_card)"),
-        _step(("failed_card", "moment.family in (hard, expired_card)"), *_FAILED, after="0m", late="2d"),
+        _on("payment_failed", when=f"moment.attempt >= 2 or (moment.attempt is known and {_FOR_GOOD})"),
+        _step(("failed_card", _FOR_GOOD), *_FAILED, after="0m", late="2d"),
         _step(*_FAILED, after="3d", late="2d"),
         _step(*_FAILED, after="7d", late="3d"),
         _step("failed_last", "failed_plain", after="13d", late="4d", when="status = past_due"),
@@ -148,14 +149,14 @@ BUILT_INS: tuple[BuiltIn, ...] = (
     _playbook(
         "N1", "check_in", "Post-purchase check-in", "Asks new customers how they are after a week.", "marketing",
         _on("paid", when="payments <= 1 and moment.amount > 0"), _step("check_in", after="7d", late="7d"),
-        audience=_WELCOME, exit=EndsDoc(("refunded", "canceled"), ("disputed",)), priority=40, entry="once",
+        audience=_WELCOME, exit=EndsDoc(("canceled",), ("refunded", "disputed")), priority=40, entry="once",
         topic="check_in",
     ),
     _playbook(
         "N2", "second_purchase", "Second purchase", "Invites those who bought once, a month later.", "marketing",
         _on("paid", when="payments <= 1 and moment.amount > 0"), _step("second", after="30d", late="14d"),
         audience=f"{_WELCOME} and status = never",
-        exit=EndsDoc(("refunded",), ("paid", "subscribed", "disputed")), goal=EndsDoc((), ("paid", "subscribed")),
+        exit=EndsDoc((), ("paid", "subscribed", "refunded", "disputed")), goal=EndsDoc((), ("paid", "subscribed")),
         priority=30, entry="once", topic="second_purchase",
     ),
     _playbook(
@@ -170,7 +171,7 @@ BUILT_INS: tuple[BuiltIn, ...] = (
         "N4", "anniversary", "Anniversary", "Thanks for each year of payments.", "marketing",
         _on("paid", when="paid_months in (12, 24, 36, 48, 60, 72, 84, 96, 108, 120)"),
         _step("year", after="1d", late="14d"), audience=f"{_WELCOME} and status = active",
-        exit=EndsDoc(("refunded",), ("canceled", "disputed")), priority=20, entry="one_at_a_time",
+        exit=EndsDoc((), ("canceled", "refunded", "disputed")), priority=20, entry="one_at_a_time",
         caps=(CapDoc(1, "300d", "playbook"), CapDoc(1, "3d"), CapDoc(4, "30d")), topic="anniversary",
     ),
     _playbook(

@@ -118,6 +118,13 @@ OBJECT: Mapping[str, Field] = {
     "object.created": Field("time"),
     "object.deleted": Field("flag"),
 }
+WHEN: Mapping[str, str] = {
+    "trial_ending": "trial_end",
+    "renewal_due": "period_end",
+    "invoice_due": "due_date",
+    "card_expiring": "card_expiry",
+}
+"""The fact that a moment made by time is about."""
 FIELDS: Mapping[str, Field] = {**PROFILE, **MEASURES, **MOMENT, **OBJECT}
 FUNCTIONS = ("days_since", "days_until")
 """Whole days between a time and now, rounded down; negative on the other side."""
@@ -197,7 +204,13 @@ def read(view: View, name: str) -> Value:
     return amounts.get(rest, 0)
 
 
-def _of_moment(moment: Moment | None, name: str) -> Value:
+def said(moment: Moment | None, name: str) -> Value:
+    """What a moment says of a fact. A moment that time makes says when: of a renewal, that is `period_end`."""
     if moment is None:
         return None
-    return moment.kind if name == "kind" else moment.facts.get(name)
+    found = moment.facts.get(name)
+    return moment.facts.get("when") if found is None and WHEN.get(moment.kind) == name else found
+
+
+def _of_moment(moment: Moment | None, name: str) -> Value:
+    return moment.kind if moment is not None and name == "kind" else said(moment, name)

@@ -11,8 +11,9 @@ from bridged.playbooks.definitions import Ends, Playbook, Step
 from bridged.playbooks.fields import DAY, View
 from bridged.playbooks.policy import Case, Decision, Send, Slot, decide
 from bridged.playbooks.rendering import Rendered
+from bridged.playbooks.spans import ANCHORS
 from bridged.profiles.contacts import Reach
-from bridged.profiles.moments import Moment
+from bridged.profiles.moments import TIMED, Moment
 
 CHECK_AGAIN = 3600
 """Seconds after which a step that waits for a condition looks again, if nothing happens before."""
@@ -74,16 +75,42 @@ def object_key(moment: Moment) -> str:
     return f"{moment.kind}:{moment.key}"
 
 
+def subject_id(moment: Moment) -> str:
+    """The object whose state decides: the invoice behind a payment that waits for its customer."""
+    head = moment.key.partition(":")[0]
+    return head if head.startswith("in_") else moment.object_id
+
+
 def group_key(moment: Moment) -> str:
     """What several moments may be about: the invoice, the subscription."""
-    return str(moment.facts.get("invoice") or moment.object_id)
+    return _invoice(moment) or moment.object_id
+
+
+def _invoice(moment: Moment) -> str | None:
+    named = moment.facts.get("invoice")
+    parts = [named, *moment.key.split(":"), moment.object_id]
+    return next((each for each in parts if isinstance(each, str) and each.startswith("in_")), None)
+
+
+def ahead(playbook: Playbook) -> dict[str, int]:
+    """How many seconds before its time each moment that time makes is wanted."""
+    lead = max((-each.timing.seconds for each in playbook.steps if each.timing.base in ANCHORS), default=0)
+    early = max(lead, (playbook.days_ahead or 0) * DAY, 0)
+    return {kind: early for kind in playbook.moments if kind in TIMED}
+
+
+def too_old(moment: Moment, since: datetime | None, now: int) -> bool:
+    """Whether it happened before the playbook was switched on. What is still to come is not old."""
+    when = moment.facts.get("when")
+    coming = moment.kind in TIMED and isinstance(when, int) and when > now
+    return since is not None and not coming and moment.at < since.timestamp()
 
 
 def fact_of(playbook: Playbook, moment: Moment) -> str:
     """What the message is about, whichever playbook sends it."""
     if playbook.topic:
         return f"{playbook.topic}:{object_key(moment)}"
-    about = moment.facts.get("invoice") or (moment.object_id if moment.kind != "subscribed" else moment.key)
+    about = _invoice(moment) or moment.object_id
     if moment.kind in {"paid", "subscribed", "trial_converted"}:
         return f"paid:{about}"
     if moment.kind in {"payment_failed", "payment_action_required", "past_due"}:
@@ -92,8 +119,8 @@ def fact_of(playbook: Playbook, moment: Moment) -> str:
 
 
 def _links(moment: Moment) -> set[object]:
-    named = {moment.object_id, *(moment.facts.get(name) for name in ("invoice", "subscription", "payment_intent"))}
-    return named - {None}
+    linked = (moment.facts.get(name) for name in ("subscription", "charge"))
+    return {each for each in (moment.object_id, _invoice(moment), *moment.also, *linked) if each is not None}
 
 
 def ended_by(ends: Ends, begun: Moment, happened: Moment) -> bool:
@@ -109,16 +136,11 @@ def begins(playbook: Playbook, view: View, moment: Moment, now: int) -> bool:
     """Whether the moment is one that this playbook begins with."""
     if moment.kind not in playbook.moments or not conditions.holds(playbook.when, view, now):
         return False
-    ahead = playbook.days_ahead
-    if ahead is None:
+    within = playbook.days_ahead
+    if within is None:
         return True
-    times = [at for name in ("period_end", "due_date", "trial_end", "cancel_at") if (at := _moment_time(moment, name))]
-    return not times or min(times) - now <= (ahead + 1) * DAY
-
-
-def _moment_time(moment: Moment, name: str) -> int | None:
-    value = moment.facts.get(name)
-    return value if isinstance(value, int) else None
+    times = [at for name in ANCHORS if isinstance(at := fields.said(moment, name), int)]
+    return not times or min(times) - now <= (within + 1) * DAY
 
 
 def held_out(playbook_id: str, customer_id: str, percent: int) -> bool:
@@ -150,8 +172,7 @@ def _anchor(view: View, base: str) -> int | None:
         return view.moment.at if view.moment else None
     if base == "card_expiry":
         return fields.card_expiry(view.profile)
-    said = view.moment.facts.get(base) if view.moment else None
-    now = view.subject.get(base)
+    said, now = fields.said(view.moment, base), view.subject.get(base)
     first, second = (said, now) if base in _OF_THE_MOMENT else (now, said)
     found = second if first is None else first
     return found if isinstance(found, int) else None
@@ -172,7 +193,7 @@ def _moved(view: View) -> str | None:
     if view.moment is None:
         return None
     for name in _OF_THE_MOMENT:
-        said, now = view.moment.facts.get(name), view.subject.get(name)
+        said, now = fields.said(view.moment, name), view.subject.get(name)
         if said is not None and now is not None and said != now:
             return f"{name} has moved"
     return None
@@ -205,7 +226,7 @@ def _chosen(of: Situation, step: Step, zones: Sequence[str]) -> tuple[TemplateSt
     states = [
         of.templates.get((text.name, text.code), "missing") if templated else "approved" for _, text in candidates
     ]
-    best = min(states, key=_STATES.index, default="missing")
+    best = _STATES[min(map(_STATES.index, states), default=len(_STATES) - 1)]
     for (language, text), state in zip(candidates, states, strict=True):
         if state == "approved":
             words = rendering.render({language: text}, of.view, language, zones, of.channel.business)

@@ -29,9 +29,12 @@ from bridged.playbooks.store import Stored
 from bridged.profiles import store as profiles
 from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Moment
+from bridged.profiles.past import store as past
 
 LEASE = timedelta(minutes=2)
 """For so long a run is its worker's; reading afresh and deciding take seconds."""
+TIMED_EVERY = timedelta(minutes=10)
+BACK_WITHIN = timedelta(days=2)
 MOMENTS = 200
 RUNS = 100
 _RECENT = 100
@@ -66,9 +69,12 @@ class Engine:
     freshen: Freshen | None = None
     measures: Measures = nothing_measured
     _versions: dict[tuple[str, str, int], Playbook] = field(default_factory=dict[tuple[str, str, int], Playbook])
+    _timed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     async def turn(self, scope: Scope, now: datetime) -> Turn:
         """Takes all moments there are and decides every run whose time has come."""
+        await self.make_timed(scope, now)
+        await self.take_back(scope, now)
         moments = enrolled = decided = 0
         while (taken := await self.take_moments(scope, now))[0]:
             moments, enrolled = moments + taken[0], enrolled + taken[1]
@@ -78,17 +84,41 @@ class Engine:
 
     # --- moments ---
 
+    async def make_timed(self, scope: Scope, now: datetime) -> None:
+        """Has the moments made that time makes, as early as the playbooks that are on need them; now and then."""
+        last = self._timed.get(scope.connection_id)
+        if last is not None and timedelta(0) <= now - last < TIMED_EVERY:
+            return
+        async with self.database.transaction(scope.workspace_id) as conn:
+            wanted: dict[str, int] = {}
+            for each in await self._active(conn, scope):
+                for kind, seconds in judging.ahead(each.playbook).items():
+                    wanted[kind] = max(wanted.get(kind, 0), seconds)
+            made = await past.due_moments(conn, scope, int(now.timestamp()), wanted) if wanted else []
+            if made:
+                await profiles.add_moments(conn, scope, made, now)
+        self._timed[scope.connection_id] = now
+
+    async def take_back(self, scope: Scope, now: datetime) -> None:
+        """Decides anew what was handed over and came back undelivered."""
+        async with self.database.transaction(scope.workspace_id) as conn:
+            returned = await outbox.expired(conn, scope.connection_id, now - BACK_WITHIN, RUNS)
+        for message_id, origin in returned:
+            async with self.database.transaction(scope.workspace_id) as conn:
+                await handed_back(conn, scope, origin, message_id, now)
+
     async def take_moments(self, scope: Scope, now: datetime, limit: int = MOMENTS) -> tuple[int, int]:
         """Takes waiting moments, as one transaction: how many, and how many customers were enrolled."""
         async with self.database.transaction(scope.workspace_id) as conn:
-            moments = await profiles.claim_moments(conn, scope, limit)
-            if not moments:
+            claimed = await profiles.claim(conn, scope, limit)
+            if not claimed:
                 return 0, 0
+            moments = [each.moment for each in claimed]
             active = await self._active(conn, scope)
             customers = sorted({each.customer_id for each in moments})
             for customer in customers:
                 await runs.lock_customer(conn, scope, customer)
-            views = await self._views(conn, scope, moments)
+            views = await self._views(conn, scope, moments, now)
             enrolled = 0
             # In the order of the facts, not of the news: what came late still ends what it would have ended.
             for moment in sorted(moments, key=lambda each: (each.customer_id, each.at)):
@@ -96,6 +126,7 @@ class Engine:
                 enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
             for customer in customers:
                 await runs.wake(conn, scope, customer, now)
+            await profiles.settle(conn, scope, [each.seq for each in claimed])
             return len(moments), enrolled
 
     async def _active(self, conn: Conn, scope: Scope) -> list[Ready]:
@@ -109,16 +140,18 @@ class Engine:
             self._versions[key] = ready(read(document))
         return self._versions[key]
 
-    async def _views(self, conn: Conn, scope: Scope, moments: Sequence[Moment]) -> dict[tuple[str, str], View]:
+    async def _views(
+        self, conn: Conn, scope: Scope, moments: Sequence[Moment], now: datetime
+    ) -> dict[tuple[str, str], View]:
         ids = list({each.customer_id for each in moments})
-        known = await profiles.many(conn, scope, ids)
-        about = await situation.subjects(conn, scope, list({each.object_id for each in moments}))
+        known = await profiles.many(conn, scope, ids, int(now.timestamp()))
+        about = await situation.subjects(conn, scope, list({judging.subject_id(each) for each in moments}))
         measured = await self.measures(conn, scope, ids)
         return {
             (each.kind, each.key): View(
                 known.get(each.customer_id, Profile(each.customer_id, deleted=True)),
                 each,
-                about[each.object_id].fields,
+                about[judging.subject_id(each)].fields,
                 measured.get(each.customer_id, {}),
             )
             for each in moments
@@ -151,11 +184,11 @@ class Engine:
         recent: list[Moment] | None = None
         for each in active:
             since = each.stored.enabled_at
-            too_old = since is not None and moment.at < since.timestamp()
-            if too_old or not judging.begins(each.playbook, view, moment, at):
+            if judging.too_old(moment, since, at) or not judging.begins(each.playbook, view, moment, at):
                 continue
             if recent is None:
-                recent = await profiles.moments_of(conn, scope, moment.customer_id, _RECENT)
+                numbered = await profiles.moments_of_customer(conn, scope, moment.customer_id, _RECENT)
+                recent = [one.moment for one in numbered]
             enrolment = enrolment_of(each.stored.id, each.stored.version, each.playbook, view, recent, now)
             if each.playbook.entry == "once" and await runs.ever_ran(conn, scope, each.stored.id, moment.customer_id):
                 enrolment = refused(enrolment, "suppressed", "duplicate", "This playbook has had the customer before.")
@@ -194,14 +227,15 @@ class Engine:
         """Outside any transaction: it may wait for Stripe."""
         if self.freshen is None:
             return
+        at = int(now.timestamp())
         async with self.database.transaction(scope.workspace_id) as conn:
             playbook = await self._version(conn, scope, run)
-            view, about = await situation.view_of(conn, scope, run, self.measures)
-        step, at = playbook.steps[run.step], int(now.timestamp())
+            view, about = await situation.view_of(conn, scope, run, self.measures, at)
+        step = playbook.steps[run.step]
         due = judging.due(step, view, int(run.previous_at.timestamp()))
         old = about.unknown or (about.known_at is not None and at - about.known_at > step.max_age)
         if old and (due is None or due <= at):
-            await self.freshen(scope, run.customer_id, run.moment.object_id, step.max_age)
+            await self.freshen(scope, run.customer_id, judging.subject_id(run.moment), step.max_age)
 
     async def _apply(
         self, conn: Conn, scope: Scope, run: Run, found: Situation, judged: Judgement, now: datetime

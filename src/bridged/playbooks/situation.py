@@ -57,11 +57,12 @@ async def subjects(conn: Conn, scope: Scope, ids: Sequence[str]) -> dict[str, Su
     return found
 
 
-async def view_of(conn: Conn, scope: Scope, run: Run, measures: Measures) -> tuple[View, Subject]:
-    """The customer as conditions see them, now."""
-    profile = await profiles.get(conn, scope, run.customer_id)
+async def view_of(conn: Conn, scope: Scope, run: Run, measures: Measures, at: int) -> tuple[View, Subject]:
+    """The customer as conditions see them at a time (Unix seconds)."""
+    profile = await profiles.get(conn, scope, run.customer_id, at)
     gone = Profile(run.customer_id, deleted=True)
-    about = (await subjects(conn, scope, [run.moment.object_id]))[run.moment.object_id]
+    wanted = judging.subject_id(run.moment)
+    about = (await subjects(conn, scope, [wanted]))[wanted]
     measured = await measures(conn, scope, [run.customer_id])
     return View(profile or gone, run.moment, about.fields, measured.get(run.customer_id, {})), about
 
@@ -71,9 +72,9 @@ async def situation(
     measures: Measures, now: datetime,
 ) -> Situation:  # fmt: skip
     """Everything the decision about a run's step rests on. Slot and caps are held until the transaction ends."""
-    view, about = await view_of(conn, scope, run, measures)
-    reach = await contacts.reach(conn, scope, run.customer_id)
     at = int(now.timestamp())
+    view, about = await view_of(conn, scope, run, measures, at)
+    reach = await contacts.reach(conn, scope, run.customer_id, now)
     slot, until = await _slot(conn, scope, run)
     step = playbook.steps[run.step]
     wanted = judging.wanted_templates(playbook, step, view, at) if step.act == "template" else []
@@ -93,7 +94,7 @@ async def situation(
         slot_until=until,
         sent=await limits.sent(conn, scope, run.customer_id, playbook.category),
         sent_here=await limits.sent(conn, scope, run.customer_id, own_counter(run.playbook_id)),
-        templates=await template_states(conn, scope, channel, wanted),
+        templates=await template_states(conn, channel, wanted),
         spent=stored.spent_micros if stored is not None and this_month else 0,
         price=prices.price(market, playbook.category),
     )
@@ -105,14 +106,13 @@ def own_counter(playbook_id: str) -> str:
 
 
 async def template_states(
-    conn: Conn, scope: Scope, channel: Channel, wanted: Sequence[tuple[str, str]]
+    conn: Conn, channel: Channel, wanted: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], TemplateState]:
     """What may be sent on a channel. One that reaches nobody takes every template."""
     if not channel.live:
         return dict.fromkeys(wanted, "approved")
     return {
-        (name, code): await outbox.template_state(conn, scope.workspace_id, channel.id, name, code)
-        for name, code in dict.fromkeys(wanted)
+        (name, code): await outbox.template_state(conn, channel.id, name, code) for name, code in dict.fromkeys(wanted)
     }
 
 

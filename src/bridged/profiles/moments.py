@@ -26,6 +26,8 @@ KINDS = (
     "card_expiring",
     "checkout_expired",
 )
+TIMED = ("trial_ending", "renewal_due", "invoice_due", "card_expiring")
+"""Made by the time that comes, not by a change: `facts["when"]` is that time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,3 +40,4 @@ class Moment:
     at: int
     object_id: str
     facts: Mapping[str, str | int | None] = field(default_factory=dict[str, "str | int | None"])
+    also: tuple[str, ...] = ()

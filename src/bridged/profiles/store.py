@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -15,13 +16,22 @@ from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Moment
 
 
-async def get(conn: Conn, scope: Scope, customer_id: str) -> Profile | None:
+@dataclass(frozen=True, slots=True)
+class Numbered:
+    """A moment and its place in the order in which they were noted."""
+
+    seq: int
+    moment: Moment
+
+
+async def get(conn: Conn, scope: Scope, customer_id: str, now: int | None = None) -> Profile | None:
     """One customer's profile."""
-    return (await many(conn, scope, [customer_id])).get(customer_id)
+    return (await many(conn, scope, [customer_id], now)).get(customer_id)
 
 
-async def many(conn: Conn, scope: Scope, ids: Sequence[str]) -> dict[str, Profile]:
+async def many(conn: Conn, scope: Scope, ids: Sequence[str], now: int | None = None) -> dict[str, Profile]:
     """Profiles by customer id; those that are not there are left out."""
+    del now
     cursor = await conn.execute(
         "select customer_id, data from bridged.profiles where connection_id = %s and customer_id = any(%s)",
         (scope.connection_id, list(ids)),
@@ -29,8 +39,9 @@ async def many(conn: Conn, scope: Scope, ids: Sequence[str]) -> dict[str, Profil
     return {row["customer_id"]: _profile(row["data"]) for row in await cursor.fetchall()}
 
 
-async def search(conn: Conn, scope: Scope, text: str, limit: int) -> list[Profile]:
+async def search(conn: Conn, scope: Scope, text: str, limit: int, now: int | None = None) -> list[Profile]:
     """Profiles by exact id, e-mail or name."""
+    del now
     cursor = await conn.execute(
         "select data from bridged.profiles where connection_id = %s "
         "and (%s = '' or %s in (customer_id, data ->> 'email', data ->> 'name')) order by customer_id limit %s",
@@ -50,8 +61,9 @@ async def put(conn: Conn, scope: Scope, profiles: Sequence[Profile]) -> None:
     )
 
 
-async def add_moments(conn: Conn, scope: Scope, moments: Sequence[Moment]) -> int:
+async def add_moments(conn: Conn, scope: Scope, moments: Sequence[Moment], now: datetime) -> int:
     """Stores moments that are not there yet. How many were new."""
+    del now
     rows = [dataclasses.asdict(each) for each in moments]
     cursor = await conn.execute(
         "insert into bridged.moments (workspace_id, connection_id, kind, key, customer_id, at, object_id, facts) "
@@ -62,37 +74,32 @@ async def add_moments(conn: Conn, scope: Scope, moments: Sequence[Moment]) -> in
     return cursor.rowcount
 
 
-async def claim_moments(conn: Conn, scope: Scope, limit: int) -> list[Moment]:
-    """Moments nobody has taken, oldest first; taken when the caller commits."""
+async def claim(conn: Conn, scope: Scope, limit: int) -> list[Numbered]:
+    """New moments, the oldest first, locked until the transaction ends; those another holds are passed over."""
     cursor = await conn.execute(
-        "with taken as (select connection_id, seq from bridged.moments where connection_id = %s and not taken "
-        "order by seq limit %s for update skip locked) "
-        "update bridged.moments m set taken = true from taken "
-        "where m.connection_id = taken.connection_id and m.seq = taken.seq "
-        "returning m.seq, m.kind, m.key, m.customer_id, m.at, m.object_id, m.facts",
+        "select seq, kind, key, customer_id, at, object_id, facts from bridged.moments "
+        "where connection_id = %s and not taken order by seq limit %s for update skip locked",
         (scope.connection_id, limit),
     )
-    return [_moment(row) for row in sorted(await cursor.fetchall(), key=lambda row: row["seq"])]
+    return [Numbered(row["seq"], _moment(row)) for row in await cursor.fetchall()]
 
 
-async def history_moments(conn: Conn, scope: Scope, since: datetime, until: datetime) -> list[Moment]:
-    """The moments that the mirror's history has from `since` to before `until`."""
-    cursor = await conn.execute(
-        "select kind, key, customer_id, at, object_id, facts from bridged.moments "
-        "where connection_id = %s and at >= %s and at < %s order by at, kind, key",
-        (scope.connection_id, int(since.timestamp()), int(until.timestamp())),
+async def settle(conn: Conn, scope: Scope, seqs: Sequence[int]) -> None:
+    """What was claimed is taken, in the transaction that did with it what there is to do."""
+    await conn.execute(
+        "update bridged.moments set taken = true where connection_id = %s and seq = any(%s)",
+        (scope.connection_id, list(seqs)),
     )
-    return [_moment(row) for row in await cursor.fetchall()]
 
 
-async def moments_of(conn: Conn, scope: Scope, customer_id: str, limit: int) -> list[Moment]:
-    """A customer's newest moments, newest first."""
+async def moments_of_customer(conn: Conn, scope: Scope, customer_id: str, limit: int) -> list[Numbered]:
+    """A customer's, newest first."""
     cursor = await conn.execute(
-        "select kind, key, customer_id, at, object_id, facts from bridged.moments "
-        "where connection_id = %s and customer_id = %s order by at desc, seq desc limit %s",
+        "select seq, kind, key, customer_id, at, object_id, facts from bridged.moments "
+        "where connection_id = %s and customer_id = %s order by seq desc limit %s",
         (scope.connection_id, customer_id, limit),
     )
-    return [_moment(row) for row in await cursor.fetchall()]
+    return [Numbered(row["seq"], _moment(row)) for row in await cursor.fetchall()]
 
 
 def _moment(row: dict[str, Any]) -> Moment:

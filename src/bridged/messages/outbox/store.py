@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import cast
 
@@ -28,12 +29,31 @@ async def put(conn: Conn, workspace_id: int, connection_id: str, draft: Draft, n
     return row["id"] if row else None
 
 
-async def template_state(conn: Conn, workspace_id: int, channel_id: str, name: str, language: str) -> TemplateState:
+async def template_state(conn: Conn, channel_id: str, name: str, language: str) -> TemplateState:
     """Whether the template may be sent in that language."""
     cursor = await conn.execute(
-        "select state from bridged.templates where workspace_id = %s and channel_id = %s and name = %s "
-        "and language = %s",
-        (workspace_id, channel_id, name, language),
+        "select state from bridged.templates where workspace_id = bridged.workspace_id() and channel_id = %s "
+        "and name = %s and language = %s",
+        (channel_id, name, language),
     )
     row = await cursor.fetchone()
     return cast("TemplateState", row["state"]) if row else "missing"
+
+
+async def expired(conn: Conn, connection_id: str, since: datetime, limit: int) -> list[tuple[str, str]]:
+    """Messages that were handed back undelivered since then, with their origins."""
+    cursor = await conn.execute(
+        "select id::text, origin from bridged.messages "
+        "where connection_id = %s and state = 'expired' and settled_at >= %s order by settled_at limit %s",
+        (connection_id, since, limit),
+    )
+    return [(row["id"], row["origin"]) for row in await cursor.fetchall()]
+
+
+async def states(conn: Conn, connection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """How far messages have come, with the reason of what was not sent."""
+    cursor = await conn.execute(
+        "select id::text, state, reason from bridged.messages where connection_id = %s and id::text = any(%s)",
+        (connection_id, list(ids)),
+    )
+    return {row["id"]: (row["state"], row["reason"]) for row in await cursor.fetchall()}

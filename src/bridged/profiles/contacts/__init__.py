@@ -13,10 +13,21 @@ Consent = Literal["granted", "none", "revoked"]
 class Reach:
     """`ambiguous`: the address belongs to several customers. `marketing_stopped`: WhatsApp said so (131050)."""
 
-    phone_e164: str | None = None
-    bsuid: str | None = None
-    ambiguous: bool = False
-    utility: Consent = "none"
-    marketing: Consent = "none"
-    marketing_stopped: bool = False
-    last_inbound_at: datetime | None = None
+    phone_e164: str | None
+    bsuid: str | None
+    ambiguous: bool
+    utility: Consent
+    marketing: Consent
+    marketing_stopped: bool
+    last_inbound_at: datetime | None
+
+
+NOWHERE = Reach(
+    phone_e164=None,
+    bsuid=None,
+    ambiguous=False,
+    utility="none",
+    marketing="none",
+    marketing_stopped=False,
+    last_inbound_at=None,
+)

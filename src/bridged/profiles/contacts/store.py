@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
-from bridged.profiles.contacts import Reach
+from bridged.profiles.contacts import NOWHERE, Reach
 
 
-async def reach(conn: Conn, scope: Scope, customer_id: str) -> Reach:
+async def reach(conn: Conn, scope: Scope, customer_id: str, now: datetime | None = None) -> Reach:
     """How one customer can be reached."""
-    return (await reach_many(conn, scope, [customer_id])).get(customer_id, Reach())
+    return (await reach_many(conn, scope, [customer_id], now))[customer_id]
 
 
-async def reach_many(conn: Conn, scope: Scope, ids: Sequence[str]) -> dict[str, Reach]:
-    """The same for several; who is not known is left out."""
+async def reach_many(conn: Conn, scope: Scope, ids: Sequence[str], now: datetime | None = None) -> dict[str, Reach]:
+    """The same of many."""
+    del now
     cursor = await conn.execute(
         "select customer_id, phone_e164, bsuid, ambiguous, utility, marketing, marketing_stopped, last_inbound_at "
         "from bridged.contacts where connection_id = %s and customer_id = any(%s)",
         (scope.connection_id, list(ids)),
     )
-    return {row.pop("customer_id"): Reach(**row) for row in await cursor.fetchall()}
+    found: dict[str, Reach] = dict.fromkeys(ids, NOWHERE)
+    return found | {row.pop("customer_id"): Reach(**row) for row in await cursor.fetchall()}
 
 
 async def put(conn: Conn, scope: Scope, customer_id: str, known: Reach) -> None:

@@ -1,0 +1,1 @@
+"""Moments of the past, and those that the time that comes makes, by sets."""
