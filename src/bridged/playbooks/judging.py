@@ -155,6 +155,11 @@ def dedupe_key(playbook_id: str, step: int, customer_id: str, about: str, return
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def written_time(at: int) -> str:
+    """A time (Unix seconds) for a person."""
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d %H:%M} UTC"
+
+
 # --- a step ---
 
 

@@ -173,7 +173,7 @@ def _once(case: Case) -> Decision | None:
     if case.slot == "taken":
         return Suppress("duplicate")
     if case.slot == "pending":
-        return _later(case, max(case.slot_until, case.now + SOON), "duplicate")
+        return _later(case, max(case.slot_until, case.now + 60), "duplicate")
     return None
 
 

@@ -118,14 +118,13 @@ class Engine:
             customers = sorted({each.customer_id for each in moments})
             for customer in customers:
                 await runs.lock_customer(conn, scope, customer)
+                await runs.wake(conn, scope, customer, now)
             views = await self._views(conn, scope, moments, now)
             enrolled = 0
             # In the order of the facts, not of the news: what came late still ends what it would have ended.
             for moment in sorted(moments, key=lambda each: (each.customer_id, each.at)):
                 await self._heed(conn, scope, moment, now)
                 enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
-            for customer in customers:
-                await runs.wake(conn, scope, customer, now)
             await profiles.settle(conn, scope, [each.seq for each in claimed])
             return len(moments), enrolled
 
