@@ -14,7 +14,7 @@ from bridged.core import errors
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import KINDS
 from bridged.sync.bulk import MOST
-from bridged.web import actions, checkups, control, edge, life, progress, reading, webhook_log
+from bridged.web import actions, checkups, control, edge, life, playbooks, progress, reading, webhook_log
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE
 from served import FAULT, serving
@@ -75,6 +75,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             control.router,
             progress.router,
             webhook_log.router,
+            playbooks.router,
             reading.objects,
         )
         for route in router.routes

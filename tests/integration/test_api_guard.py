@@ -44,6 +44,9 @@ BODIES: dict[str, Any] = {
     "bulk": {"actions": [{"action": "customers.create", "parameters": {"name": "x"}}]},
     "bulk-execute": {"ids": ["x"]},
     "writes": {"allowed": False},
+    "switch": {"on": False},
+    "test": {"phone": "+34600000001"},
+    "{playbook}": {"document": {}},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -59,6 +62,7 @@ class Door:
     def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x") -> str:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
+        values |= {"{playbook}": "paid", "{customer}": "cus_1"}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)

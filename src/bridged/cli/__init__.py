@@ -17,7 +17,20 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import act, bulk, connection, database, events, keys, output, people, steering, tokens, verification
+from bridged.cli import (
+    act,
+    bulk,
+    connection,
+    database,
+    events,
+    keys,
+    output,
+    people,
+    playbook,
+    steering,
+    tokens,
+    verification,
+)
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
 from bridged.cli.doctor import doctor
@@ -44,6 +57,8 @@ cli.command(people.workspace_cli)
 cli.command(people.audit)
 cli.command(act.cli)
 cli.command(act.writes)
+cli.command(playbook.cli)
+cli.command(playbook.why)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(listen)

@@ -165,7 +165,7 @@ class Engine:
                 if goal:
                     await runs.reach_goal(conn, scope, run.id, now)
             elif goal or judging.ended_by(playbook.exit, run.moment, moment):
-                await _exit(
+                await end_run(
                     conn, scope, run, "goal" if goal else moment.kind, now, detail=(f"{moment.kind} {moment.key}",)
                 )
 
@@ -245,7 +245,7 @@ class Engine:
             case Defer(until, why):
                 await _pause(conn, scope, run, "deferred", why, until, now)
             case Exit(reason):
-                await _exit(conn, scope, run, reason, now)
+                await end_run(conn, scope, run, reason, now)
             case Suppress(reason):
                 await _advance(conn, scope, run, found, Entry(run.step, "suppressed", reason), now)
             case Send():
@@ -313,7 +313,7 @@ async def _pause(conn: Conn, scope: Scope, run: Run, state: State, why: str, unt
     await runs.settle(conn, scope, run, state, entry, now, step=run.step, next_at=at, sent=run.sent)
 
 
-async def _exit(conn: Conn, scope: Scope, run: Run, reason: str, now: datetime, detail: tuple[str, ...] = ()) -> None:
+async def end_run(conn: Conn, scope: Scope, run: Run, reason: str, now: datetime, detail: tuple[str, ...] = ()) -> None:
     entry = Entry(run.step, "exited", reason, detail=detail)
     await runs.settle(
         conn, scope, run, "exited", entry, now, step=run.step, next_at=now, sent=run.sent, goal=reason == "goal"

@@ -13,7 +13,7 @@ from starlette.middleware import Middleware
 from bridged import __version__
 from bridged import app as root
 from bridged.core.errors import BridgedError
-from bridged.web import actions, checkups, control, edge, life, progress, reading, webhook_log
+from bridged.web import actions, checkups, control, edge, life, playbooks, progress, reading, webhook_log
 from bridged.web.callers import PER_SECOND, Callers, scheme
 from bridged.web.documents import Failure
 
@@ -75,6 +75,7 @@ def routes() -> FastAPI:
         control.router,
         progress.router,
         webhook_log.router,
+        playbooks.router,
         reading.objects,
     ):
         api.include_router(router)

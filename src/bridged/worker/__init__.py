@@ -15,6 +15,7 @@ from datetime import datetime, timedelta
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
+from bridged.app import playbooks
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost, StripeError, SyncStopped
 from bridged.core.jobs import Done, Job, Jobs, Outcome, Snooze
@@ -29,6 +30,7 @@ from bridged.worker.inbound import Inbound
 
 _log = log.logger("worker")
 TICK = "tick"
+PLAYBOOKS = "playbooks"
 EVERY_MINUTE = "* * * * *"
 CONCURRENCY = 8
 _LEASE_AGAIN = timedelta(seconds=30)
@@ -43,14 +45,16 @@ class Worker:
         self._ending = False
         self.jobs = Jobs(app.database)
         self.jobs.define_periodic(TICK, self._tick, queue=TICK, cron=EVERY_MINUTE)
+        self.jobs.define_periodic(PLAYBOOKS, self._play, queue=PLAYBOOKS, cron=EVERY_MINUTE)
         self.jobs.define(steering.SYNC, self._sync, queue=steering.SYNC)
+        self._engine = playbooks.engine(app)
 
     async def run(self, concurrency: int) -> None:
         """Works until cancelled, on so many accounts at once; half its slots are for first and full syncs, so that
         the short ones never wait for them. In the end what runs stops at its next page and goes back to the queue.
         """
         backfills = max(1, concurrency // 2)
-        slots = {TICK: 1, steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
+        slots = {TICK: 1, PLAYBOOKS: 1, steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
         inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots))
         hearing = asyncio.create_task(inbound.run())
@@ -69,6 +73,11 @@ class Worker:
     async def _tick(self, job: Job) -> Outcome:
         del job
         await tick(self._app, self.jobs, clock.now())
+        return Done()
+
+    async def _play(self, job: Job) -> Outcome:
+        del job
+        await playbooks.turn(self._app, self._engine, clock.now())
         return Done()
 
     async def _sync(self, job: Job) -> Outcome:
