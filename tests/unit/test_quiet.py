@@ -68,3 +68,22 @@ def test_whose_zone_counts() -> None:
     assert zones_of(["Europe/Madrid", "Nowhere/Else"], "Asia/Tokyo") == ("Europe/Madrid",)
     assert zones_of([], "Asia/Tokyo") == ("Asia/Tokyo",)
     assert zones_of(["x"], None) == ("UTC",)
+
+
+def test_clocks_change_at_quarters_of_an_hour() -> None:
+    """What `quiet` remembers of a quarter of an hour holds in all of it."""
+    begin, end = (int(datetime(year, 1, 1, tzinfo=UTC).timestamp()) for year in (2024, 2036))
+    for name in sorted(available_timezones()):
+        zone = ZoneInfo(name)
+        known = datetime.fromtimestamp(begin, zone).utcoffset()
+        for at in range(begin, end, 14 * 24 * 3600):
+            later = at + 14 * 24 * 3600
+            here = datetime.fromtimestamp(later, zone).utcoffset()
+            if here != known:
+                low, high = at, later
+                while high - low > 1:
+                    middle = (low + high) // 2
+                    same = datetime.fromtimestamp(middle, zone).utcoffset() == known
+                    low, high = (middle, high) if same else (low, middle)
+                assert high % 900 == 0, f"{name} at {high}"
+            known = here

@@ -73,20 +73,21 @@ EVERYONE = All(())
 
 def holds(condition: Condition, view: View, now: int) -> bool:
     """Whether it is true of the customer at `now` (Unix seconds)."""
-    match condition:
-        case Compare():
-            return _compares(condition, view, now)
-        case All():
-            return all(holds(part, view, now) for part in condition.parts)
-        case Either():
-            return any(holds(part, view, now) for part in condition.parts)
-        case Not():
-            return not holds(condition.part, view, now)
+    if type(condition) is Compare:
+        return _compares(condition, view, now)
+    if type(condition) is All:
+        for part in condition.parts:  # noqa: SIM110 - a dry run asks a million times: a generator costs twice
+            if not holds(part, view, now):
+                return False
+        return True
+    if type(condition) is Either:
+        return any(holds(part, view, now) for part in condition.parts)
+    return type(condition) is Not and not holds(condition.part, view, now)
 
 
 def value_of(condition: Compare, view: View, now: int) -> Value:
     """What the left side is."""
-    value = fields.read(view, condition.field)
+    value = fields.reader(condition.field)(view)
     if condition.function is None or not isinstance(value, int):
         return value
     away = now - value if condition.function == "days_since" else value - now

@@ -5,6 +5,8 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
+from operator import attrgetter
 from typing import Literal, get_args
 
 from bridged.core.money import is_currency
@@ -189,19 +191,27 @@ _DERIVED: Mapping[str, Callable[[Profile], int | None]] = {
 
 def read(view: View, name: str) -> Value:
     """The field's value; None: not known. Money that is not there in a currency is 0 of it."""
-    if name in _DERIVED:
-        return _DERIVED[name](view.profile)
-    if name in PROFILE:
-        return getattr(view.profile, name)
-    if name in MEASURES:
-        return view.measures.get(name)
+    return reader(name)(view)
+
+
+@lru_cache(maxsize=1000)
+def reader(name: str) -> Callable[[View], Value]:
+    """How a field is read."""
     head, _, rest = name.partition(".")
+    if name in _DERIVED:
+        derived = _DERIVED[name]
+        return lambda view: derived(view.profile)
+    if name in PROFILE:
+        plain = attrgetter(name)
+        return lambda view: plain(view.profile)
+    if name in MEASURES:
+        return lambda view: view.measures.get(name)
     if head == "moment":
-        return _of_moment(view.moment, rest)
+        return lambda view: _of_moment(view.moment, rest)
     if head == "object":
-        return view.subject.get(rest)
-    amounts: Mapping[str, int] = getattr(view.profile, head)
-    return amounts.get(rest, 0)
+        return lambda view: view.subject.get(rest)
+    amounts = attrgetter(head)
+    return lambda view: amounts(view.profile).get(rest, 0)
 
 
 def said(moment: Moment | None, name: str) -> Value:

@@ -18,6 +18,8 @@ from bridged.profiles.contacts import NOWHERE, Reach
 from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Moment
 
+_NOTHING: Mapping[str, Value] = {}
+_UNMEASURED: Mapping[str, int] = {}
 EXAMPLES = 10
 """Customers named for each outcome."""
 
@@ -117,8 +119,10 @@ def forecast(playbooks: Sequence[tuple[str, Playbook]], history: History) -> lis
         for kind in playbook.moments:
             by_kind[kind].append(index)
     for moment in history.moments:
-        for index in by_kind.get(moment.kind, ()):
-            _enrol(play, index, moment, by_customer[moment.customer_id])
+        indexes = by_kind.get(moment.kind)
+        view = _view(history, moment) if indexes else None
+        for index in indexes if indexes and view else ():
+            _enrol(play, index, view, moment, by_customer[moment.customer_id])
     while play.queue:
         at, _, number, *_ = heapq.heappop(play.queue)
         _decide(play, number, at)
@@ -134,19 +138,22 @@ def _outlook(play: _Play, index: int) -> Outlook:
     )  # fmt: skip
 
 
-def _enrol(play: _Play, index: int, moment: Moment, others: Sequence[Moment]) -> None:
-    playbook_id, playbook = play.playbooks[index]
-    history, tally = play.history, play.tallies[index]
-    customer = moment.customer_id
-    profile = history.profiles.get(customer)
+def _view(history: History, moment: Moment) -> View | None:
+    profile = history.profiles.get(moment.customer_id)
     if profile is None or profile.deleted:
-        return
-    about = history.subjects.get(judging.subject_id(moment), {})
-    view = View(profile, moment, about, history.measures.get(customer, {}))
+        return None
+    about = history.subjects.get(judging.subject_id(moment), _NOTHING) if history.subjects else _NOTHING
+    return View(profile, moment, about, history.measures.get(moment.customer_id, _UNMEASURED))
+
+
+def _enrol(play: _Play, index: int, view: View, moment: Moment, others: Sequence[Moment]) -> None:
+    playbook_id, playbook = play.playbooks[index]
+    tally = play.tallies[index]
+    customer = moment.customer_id
     if not judging.begins(playbook, view, moment, moment.at):
         return
     tally.counts["enrolled"] += 1
-    if judging.held_out(playbook_id, customer, playbook.holdout):
+    if playbook.holdout and judging.held_out(playbook_id, customer, playbook.holdout):
         tally.suppress("holdout", customer)
         return
     if not conditions.holds(playbook.audience, view, moment.at):
@@ -163,7 +170,7 @@ def _begin(
     play: _Play, index: int, view: View, moment: Moment, group: tuple[int, str, str], others: Sequence[Moment]
 ) -> None:
     playbook = play.playbooks[index][1]
-    end = next((each for each in others if _ends(playbook, moment, each)), None)
+    end = next((each for each in others if _ends(playbook, moment, each)), None) if len(others) > 1 else None
     fact = judging.fact_of(playbook, moment)
     run = _Run(
         len(play.runs), index, view, moment, fact, group, end.at if end else None,

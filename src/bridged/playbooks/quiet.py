@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 MINUTES = 24 * 60
 _HORIZON = 48 * 3600
 """Seconds looked ahead: rules repeat daily, and a change of clocks shifts them once."""
+_QUARTER = 15 * 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,9 +51,15 @@ def local(at: int, zone: str) -> datetime:
     return datetime.fromtimestamp(at, _zone(zone) or UTC)
 
 
+@lru_cache(maxsize=100_000)
+def _offset(zone: str, quarter: int) -> int:
+    """Seconds by which the zone is ahead of UTC in a quarter of an hour: clocks change at none's middle any more."""
+    offset = local(quarter * _QUARTER, zone).utcoffset()
+    return int(offset.total_seconds()) if offset else 0
+
+
 def _minute(at: int, zone: str) -> int:
-    wall = local(at, zone)
-    return wall.hour * 60 + wall.minute
+    return (at + _offset(zone, at // _QUARTER)) // 60 % MINUTES
 
 
 def is_quiet(quiet: Quiet, zones: Sequence[str], at: int) -> bool:
@@ -86,6 +93,15 @@ def allowed_until(quiet: Quiet, zones: Sequence[str], at: int) -> int:
 
 def _reached(minute: int, zone: str, at: int) -> int:
     """When the wall clock of the zone next shows this minute, or skips over it; always after `at`."""
+    offset = _offset(zone, at // _QUARTER)
+    ahead = (minute * 60 - at - offset) % (MINUTES * 60) or MINUTES * 60
+    # Clocks that are the same before and then have not changed in between: nobody changes twice a day.
+    if all(_offset(zone, (at + part) // _QUARTER) == offset for part in (ahead - 1, ahead, ahead // 2)):
+        return at + ahead
+    return _reached_over_a_change(minute, zone, at)
+
+
+def _reached_over_a_change(minute: int, zone: str, at: int) -> int:
     wall = local(at, zone)
     midnight = wall.replace(hour=0, minute=0, second=0, microsecond=0, fold=0)
     for day in range(3):
