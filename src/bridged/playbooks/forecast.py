@@ -9,6 +9,7 @@ import heapq
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from bridged.playbooks import conditions, judging, prices, quiet
 from bridged.playbooks.definitions import Playbook, Step
@@ -55,8 +56,9 @@ class Outlook:
     examples: Mapping[str, Sequence[str]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(NamedTuple):
+    """A tuple, because a dry run makes hundreds of thousands."""
+
     number: int
     index: int
     view: View

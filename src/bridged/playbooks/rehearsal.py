@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import contextlib
+import gc
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -80,8 +82,21 @@ async def dry_run(
     now: datetime, days: int = DAYS,
 ) -> list[Outlook]:  # fmt: skip
     """What these playbooks, run together, would have done over the last days."""
-    known = await history(conn, scope, [each for _, each in playbooks], channel, measures, now, days)
-    return await asyncio.to_thread(forecast, playbooks, known)
+    with _uncollected():
+        known = await history(conn, scope, [each for _, each in playbooks], channel, measures, now, days)
+        return await asyncio.to_thread(forecast, playbooks, known)
+
+
+@contextlib.contextmanager
+def _uncollected() -> Generator[None]:
+    """Without the collector of cycles, which would walk a million objects again and again: a third of the time."""
+    was = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was:
+            gc.enable()
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,8 @@ from bridged.mirror.store import Scope
 from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Moment
 
+_FIELDS = tuple(each.name for each in dataclasses.fields(Profile))
+
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
@@ -107,6 +109,6 @@ def _moment(row: dict[str, Any]) -> Moment:
 
 
 def _profile(data: dict[str, Any]) -> Profile:
-    values: dict[str, Any] = {each.name: data[each.name] for each in dataclasses.fields(Profile)}
+    values: dict[str, Any] = {name: data[name] for name in _FIELDS}
     values["zones"], values["subscription_ids"] = tuple(data["zones"]), tuple(data["subscription_ids"])
     return Profile(**values)
