@@ -65,9 +65,9 @@ def test_where_the_zones_leave_no_hour_nothing_is_ever_allowed() -> None:
 
 
 def test_whose_zone_counts() -> None:
-    assert zones_of(["Europe/Madrid", "Nowhere/Else"], "Asia/Tokyo") == ("Europe/Madrid",)
-    assert zones_of([], "Asia/Tokyo") == ("Asia/Tokyo",)
-    assert zones_of(["x"], None) == ("UTC",)
+    assert zones_of(("Europe/Madrid", "Nowhere/Else"), "Asia/Tokyo") == ("Europe/Madrid",)
+    assert zones_of((), "Asia/Tokyo") == ("Asia/Tokyo",)
+    assert zones_of(("x",), None) == ("UTC",)
 
 
 def test_clocks_change_at_quarters_of_an_hour() -> None:

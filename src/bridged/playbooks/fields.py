@@ -174,6 +174,10 @@ def card_expiry(profile: Profile) -> int | None:
     return int(datetime(year, month + 1, 1, tzinfo=UTC).timestamp())
 
 
+def _paid_months(profile: Profile) -> int:
+    return len([1 for month in profile.payment_months.values() if max(month.values(), default=0) > 0])
+
+
 def _expires_first(profile: Profile) -> bool | None:
     expiry = card_expiry(profile)
     if expiry is None or profile.next_payment_at is None:
@@ -185,7 +189,7 @@ _DERIVED: Mapping[str, Callable[[Profile], int | None]] = {
     "on_time_percent": _on_time,
     "card_expiry": card_expiry,
     "card_expires_first": _expires_first,
-    "paid_months": lambda profile: sum(any(n > 0 for n in month.values()) for month in profile.payment_months.values()),
+    "paid_months": _paid_months,
 }
 
 

@@ -121,10 +121,11 @@ def forecast(playbooks: Sequence[tuple[str, Playbook]], history: History) -> lis
         for kind in playbook.moments:
             by_kind[kind].append(index)
     for moment in history.moments:
-        indexes = by_kind.get(moment.kind)
+        indexes = by_kind.get(moment.kind, ())
         view = _view(history, moment) if indexes else None
-        for index in indexes if indexes and view else ():
-            _enrol(play, index, view, moment, by_customer[moment.customer_id])
+        if view is not None:
+            for index in indexes:
+                _enrol(play, index, view, moment, by_customer[moment.customer_id])
     while play.queue:
         at, _, number, *_ = heapq.heappop(play.queue)
         _decide(play, number, at)
@@ -242,7 +243,7 @@ def _case(play: _Play, run: _Run, playbook: Playbook, step: Step, due: int, at: 
         due=due,
         last=due + step.late,
         reach=history.reach.get(customer, NOWHERE),
-        applies=conditions.holds(step.when, run.view, at),
+        applies=step.when == conditions.EVERYONE or conditions.holds(step.when, run.view, at),
         marketing=playbook.category == "marketing",
         internal=playbook.category == "internal",
         phone_given=bool(profile.phone),

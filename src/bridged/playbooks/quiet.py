@@ -38,7 +38,8 @@ def _zone(name: str) -> ZoneInfo | None:
         return None
 
 
-def zones_of(customer: Sequence[str], merchant: str | None) -> tuple[str, ...]:
+@lru_cache(maxsize=10_000)
+def zones_of(customer: tuple[str, ...], merchant: str | None) -> tuple[str, ...]:
     """The zones that count: the customer's, else the merchant's, else UTC. What no database knows is left out."""
     known = tuple(name for name in customer if _zone(name) is not None)
     if known:
