@@ -60,7 +60,7 @@ class _Run(NamedTuple):
     """A tuple, because a dry run makes hundreds of thousands."""
 
     number: int
-    index: int
+    place: int
     view: View
     begun: Moment
     fact: str
@@ -207,12 +207,12 @@ def _ends(playbook: Playbook, begun: Moment, happened: Moment) -> bool:
 
 def _push(play: _Play, at: int, number: int) -> None:
     run, step, _ = play.steps[number]
-    heapq.heappush(play.queue, (at, -play.playbooks[run.index][1].priority, number, step, 0))
+    heapq.heappush(play.queue, (at, -play.playbooks[run.place][1].priority, number, step, 0))
 
 
 def _decide(play: _Play, number: int, at: int) -> None:
     run, step_number, due = play.steps[number]
-    playbook, tally = play.playbooks[run.index][1], play.tallies[run.index]
+    playbook, tally = play.playbooks[run.place][1], play.tallies[run.place]
     customer = run.begun.customer_id
     if run.ends_at is not None and run.ends_at <= at:
         tally.exited[run.ended_by] += 1
@@ -236,7 +236,7 @@ def _decide(play: _Play, number: int, at: int) -> None:
 def _case(play: _Play, run: _Run, playbook: Playbook, step: Step, due: int, at: int) -> Case:
     history, customer = play.history, run.begun.customer_id
     profile = run.view.profile
-    sent, here = play.sent[customer, playbook.category], play.sent[customer, str(run.index)]
+    sent, here = play.sent[customer, playbook.category], play.sent[customer, str(run.place)]
     zones = quiet.zones_of(profile.zones, history.zone)
     return Case(
         now=at,
@@ -265,7 +265,7 @@ def _slot(play: _Play, run: _Run, customer: str) -> Slot:
 
 
 def _count(play: _Play, run: _Run, playbook: Playbook, at: int) -> None:
-    tally, customer = play.tallies[run.index], run.begun.customer_id
+    tally, customer = play.tallies[run.place], run.begun.customer_id
     tally.counts["sent"] += 1
     tally.customers.add(customer)
     tally.example("sent", customer)
@@ -275,4 +275,4 @@ def _count(play: _Play, run: _Run, playbook: Playbook, at: int) -> None:
     if playbook.category != "internal":
         play.slots[customer, run.fact] = (run.number, playbook.priority, True)
         play.sent[customer, playbook.category].append(at)
-        play.sent[customer, str(run.index)].append(at)
+        play.sent[customer, str(run.place)].append(at)
