@@ -14,7 +14,21 @@ from bridged.core import errors
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import KINDS
 from bridged.sync.bulk import MOST
-from bridged.web import actions, checkups, control, edge, life, profiles, progress, reading, scores, webhook_log
+from bridged.web import (
+    actions,
+    channels,
+    checkups,
+    consents,
+    control,
+    edge,
+    life,
+    playbooks,
+    profiles,
+    progress,
+    reading,
+    scores,
+    webhook_log,
+)
 from bridged.web.api import routes
 from bridged.web.callers import SCOPE
 from served import FAULT, serving
@@ -77,6 +91,9 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             webhook_log.router,
             profiles.router,
             scores.router,
+            channels.router,
+            consents.router,
+            playbooks.router,
             reading.objects,
         )
         for route in router.routes

@@ -58,10 +58,12 @@ BODIES: dict[str, Any] = {
     "draft": {"weights": {}},
     "score-webhook": {"url": "https://crm.example.com"},
     "channels": {"kind": "console", "name": MARK},
-    "test": {"to": "+34612345678", "text": "x"},
     "templates": {"name": "x", "language": "en", "category": "utility", "components": []},
     "consent-imports": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
     "{customer}": {"state": "granted", "categories": ["utility"], "source": MARK},
+    "switch": {"on": False},
+    "test": {"phone": "+34600000001"},
+    "{playbook}": {"document": {}},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -78,6 +80,7 @@ class Door:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
         values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
+        values |= {"{playbook}": "paid"}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)

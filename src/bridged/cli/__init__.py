@@ -28,6 +28,7 @@ from bridged.cli import (
     keys,
     output,
     people,
+    playbook,
     profile,
     score,
     steering,
@@ -61,6 +62,8 @@ cli.command(people.audit)
 cli.command(act.cli)
 cli.command(act.writes)
 cli.command(score.cli)
+cli.command(playbook.cli)
+cli.command(playbook.why)
 cli.command(webhooks.cli)
 cli.command(events.cli)
 cli.command(profile.cli)

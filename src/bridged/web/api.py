@@ -21,6 +21,7 @@ from bridged.web import (
     control,
     edge,
     life,
+    playbooks,
     profiles,
     progress,
     reading,
@@ -92,6 +93,7 @@ def routes() -> FastAPI:
         scores.router,
         channels.router,
         consents.router,
+        playbooks.router,
         reading.objects,
     ):
         api.include_router(router)

@@ -408,3 +408,22 @@ async def heard_from(
         "set last_inbound_at = greatest(w.last_inbound_at, excluded.last_inbound_at)",
         (workspace_id, connection_id, channel_id, identity, at),
     )
+
+
+async def expired(conn: Conn, connection_id: str, since: datetime, limit: int) -> list[tuple[str, str]]:
+    """Messages that were handed back undelivered since then, with their origins."""
+    cursor = await conn.execute(
+        "select id::text, origin from bridged.messages "
+        "where connection_id = %s and state = 'expired' and settled_at >= %s order by settled_at limit %s",
+        (connection_id, since, limit),
+    )
+    return [(row["id"], row["origin"]) for row in await cursor.fetchall()]
+
+
+async def states(conn: Conn, connection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:
+    """How far messages have come, with the reason of what was not sent."""
+    cursor = await conn.execute(
+        "select id::text, state, reason from bridged.messages where connection_id = %s and id = any(%s::uuid[])",
+        (connection_id, [each for each in ids if _UUID.fullmatch(each)]),
+    )
+    return {row["id"]: (row["state"], row["reason"]) for row in await cursor.fetchall()}

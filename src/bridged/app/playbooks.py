@@ -1,0 +1,295 @@
+"""Playbooks: switch, publish, try out before launch, run, and say why a customer did or did not get a message."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bridged import accounts
+from bridged.accounts import Connection
+from bridged.accounts.audit import Act, Actor
+from bridged.accounts.audit.store import record
+from bridged.app import App, bulk_sync
+from bridged.core import clock, log
+from bridged.core.db import Conn
+from bridged.core.errors import BridgedError, DatabaseUnavailable, NotFound, RequestInvalid
+from bridged.messages.outbox import Address, Draft
+from bridged.messages.outbox import store as outbox
+from bridged.mirror import store as mirror
+from bridged.mirror.kinds import BY_NAME as KINDS
+from bridged.mirror.store import Scope
+from bridged.playbooks import catalogue, explaining, prices, publishing, rehearsal, rendering, situation, store
+from bridged.playbooks.definitions import PlaybookDoc, read, ready, to_json
+from bridged.playbooks.explaining import Known, Story, Verdict
+from bridged.playbooks.forecast import Outlook
+from bridged.playbooks.judging import Channel
+from bridged.playbooks.publishing import Running
+from bridged.playbooks.rehearsal import Preview
+from bridged.playbooks.run import Engine, Turn
+from bridged.playbooks.runs import store as runs
+from bridged.playbooks.store import Version
+from bridged.profiles import store as profiles
+from bridged.sync.bulk import Record
+
+_log = log.logger("playbooks")
+_ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
+_PHONE = re.compile(r"\+[1-9]\d{6,14}")
+_RECENT = 200
+TEST_LASTS = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A playbook at a glance. `number`: its place in the catalogue, of a built-in. `version` 0: never published."""
+
+    id: str
+    number: str | None
+    name: str
+    description: str
+    category: str
+    enabled: bool
+    enabled_at: datetime | None
+    version: int
+    counts: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Detail:
+    """A playbook in full."""
+
+    shown: Shown
+    document: dict[str, Any]
+    versions: Sequence[Version]
+
+
+def scope_of(connection: Connection) -> Scope:
+    """Whose playbooks they are."""
+    return Scope(connection.workspace_id, connection.id)
+
+
+async def channel_of(conn: Conn, scope: Scope) -> Channel:
+    """What carries the messages of a connection: the console, which reaches nobody."""
+    connection = await accounts.by_id(conn, scope.workspace_id, scope.connection_id)
+    if connection is None:
+        raise NotFound("There is no such connection.", hint="`bridged status` lists them.")
+    business = connection.account_name or connection.name
+    return Channel("console", live=False, business=business, zone=connection.timezone)
+
+
+def engine(app: App) -> Engine:
+    """The engine over this installation, which reads afresh at Stripe what a message rests on."""
+
+    async def freshen(scope: Scope, customer: str, object_id: str, max_age: int) -> bool:
+        del customer, max_age
+        inside = replace(app, workspace_id=scope.workspace_id)
+        try:
+            async with inside.database.transaction(scope.workspace_id) as conn:
+                connection = await accounts.by_id(conn, scope.workspace_id, scope.connection_id)
+            if connection is None:
+                return False
+            outcomes = await bulk_sync(inside, connection, [Record(object_id)])
+        except DatabaseUnavailable:
+            raise
+        except BridgedError as error:
+            # The decision then finds the facts too old, and says so.
+            _log.info("not_freshened", connection=scope.connection_id, object=object_id, code=error.code)
+            return False
+        return all(each.error is None for each in outcomes)
+
+    return Engine(app.database, channel_of, freshen)
+
+
+async def turn(app: App, running: Engine, now: datetime) -> list[Turn]:
+    """One turn of the engine for every connection that has playbooks, of all workspaces."""
+    async with app.database.transaction() as conn:
+        active = await store.active_connections(conn)
+    done: list[Turn] = []
+    for scope in active:
+        try:
+            done.append(await running.turn(scope, now))
+        except DatabaseUnavailable:
+            raise
+        except BridgedError as error:
+            _log.error("playbooks_stand_still", connection=scope.connection_id, code=error.code, message=error.message)
+    return done
+
+
+# Looking at them
+
+
+async def playbooks(app: App, connection: Connection) -> list[Shown]:
+    """All of them: the catalogue in its order, then the workspace's own."""
+    scope = scope_of(connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        kept = {each.id: each for each in await store.all_of(conn, scope)}
+        counts = await runs.counts(conn, scope)
+    found: list[Shown] = []
+    for playbook_id in dict.fromkeys([*catalogue.BY_ID, *kept]):
+        own, built_in = kept.get(playbook_id), catalogue.BY_ID.get(playbook_id)
+        doc = read(own.document) if own else catalogue.BY_ID[playbook_id].doc
+        found.append(
+            Shown(
+                playbook_id, built_in.number if built_in else None, doc.name, doc.description, doc.category,
+                own.enabled if own else False, own.enabled_at if own else None, own.version if own else 0,
+                counts.get(playbook_id, {}),
+            )
+        )  # fmt: skip
+    return found
+
+
+async def playbook(app: App, connection: Connection, playbook_id: str) -> Detail:
+    """One. Raises NotFound."""
+    shown = next((each for each in await playbooks(app, connection) if each.id == playbook_id), None)
+    async with app.database.transaction(app.workspace_id) as conn:
+        doc = await _document(conn, connection, playbook_id)
+        kept = await store.versions(conn, scope_of(connection), playbook_id)
+    assert shown is not None
+    return Detail(shown, to_json(doc), kept)
+
+
+async def _document(conn: Conn, connection: Connection, playbook_id: str) -> PlaybookDoc:
+    doc = await publishing.document_of(conn, scope_of(connection), playbook_id)
+    if doc is None:
+        raise NotFound("There is no such playbook.", hint="`bridged playbook list` shows them.")
+    return doc
+
+
+async def submissions(app: App, connection: Connection, playbook_id: str) -> list[dict[str, Any]]:
+    """Its templates as WhatsApp takes them for approval. Raises NotFound."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        return catalogue.submissions(await _document(conn, connection, playbook_id))
+
+
+async def alerts(app: App, connection: Connection, limit: int = 100) -> list[dict[str, Any]]:
+    """What internal playbooks want our own people to know, newest first."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        return await runs.alerts(conn, scope_of(connection), limit)
+
+
+# Changing them
+
+
+async def switch(
+    app: App, connection: Connection, actor: Actor, playbook_id: str, *, on: bool, running: Running = "stop"
+) -> Detail:
+    """Switches a playbook. Raises NotFound, and RequestInvalid where it could not run."""
+    now, scope = clock.now(), scope_of(connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        ready(await _document(conn, connection, playbook_id))
+    if on:
+        changed = await publishing.switch_on(app.database, scope, playbook_id, actor.name, now)
+    else:
+        changed = await publishing.switch_off(app.database, scope, playbook_id, running, now)
+    if changed:
+        async with app.database.transaction(app.workspace_id) as conn:
+            word = "on" if on else "off"
+            act = Act(f"playbook.switched_{word}", f"playbook {playbook_id}", None, {"on": on}, connection.id)
+            await record(conn, app.workspace_id, actor, act, now)
+    return await playbook(app, connection, playbook_id)
+
+
+async def publish(
+    app: App, connection: Connection, actor: Actor, playbook_id: str, document: object, running: Running
+) -> Detail:
+    """Publishes a version, of a playbook that is new or not. Raises RequestInvalid that names the place."""
+    if not _ID.fullmatch(playbook_id):
+        raise RequestInvalid(
+            "The id of a playbook has small letters, digits and underscores.", hint="Such as win_back."
+        )
+    now, doc = clock.now(), read(document)
+    version = await publishing.publish(app.database, scope_of(connection), playbook_id, doc, actor.name, running, now)
+    async with app.database.transaction(app.workspace_id) as conn:
+        after = {"version": version, "running": running}
+        act = Act("playbook.published", f"playbook {playbook_id}", None, after, connection.id)
+        await record(conn, app.workspace_id, actor, act, now)
+    return await playbook(app, connection, playbook_id)
+
+
+# Before launch
+
+
+async def dry_run(app: App, connection: Connection, ids: Sequence[str], days: int) -> list[Outlook]:
+    """What these playbooks would have done over the last days, beside those that are on. Raises NotFound."""
+    now, scope = clock.now(), scope_of(connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        on = [each.id for each in await store.all_of(conn, scope) if each.enabled]
+        wanted = list(dict.fromkeys([*ids, *on]))
+        chosen = [(each, ready(await _document(conn, connection, each))) for each in wanted]
+        channel = await channel_of(conn, scope)
+        found = await rehearsal.dry_run(conn, scope, chosen, channel, situation.nothing_measured, now, days)
+    return [each for each in found if not ids or each.playbook_id in ids]
+
+
+async def preview(app: App, connection: Connection, playbook_id: str, customers: Sequence[str]) -> list[Preview]:
+    """What three real customers would read. Raises NotFound."""
+    now, scope = clock.now(), scope_of(connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        ready_one = ready(await _document(conn, connection, playbook_id))
+        channel = await channel_of(conn, scope)
+        return await rehearsal.preview(conn, scope, ready_one, channel, situation.nothing_measured, now, customers)
+
+
+async def send_test(
+    app: App, connection: Connection, actor: Actor, playbook_id: str, phone: str, language: str | None
+) -> tuple[str, str]:
+    """Sends the first text, with made-up values, to a phone of one's own: id of the message, and what it says.
+
+    Raises NotFound, RequestInvalid.
+    """
+    if not _PHONE.fullmatch(phone):
+        raise RequestInvalid("That is not a phone number in international form.", hint="Write it as +34600000001.")
+    now, scope = clock.now(), scope_of(connection)
+    async with app.database.transaction(app.workspace_id) as conn:
+        doc = await _document(conn, connection, playbook_id)
+        texts = doc.templates[doc.steps[0].templates[0].template]
+        text = texts.get(language or doc.language)
+        if text is None:
+            raise RequestInvalid(f"There is no text in {language!r}.", hint=f"There is {', '.join(sorted(texts))}.")
+        values = {name: catalogue.EXAMPLES[name] for name in rendering.placeholders(text.body)}
+        channel = await channel_of(conn, scope)
+        draft = Draft(
+            channel.id, "", Address(phone, None), "marketing" if doc.category == "marketing" else "utility", text.name,
+            text.code, values, catalogue.sample(text.body), f"test:{uuid.uuid4()}", f"test:{actor.name}",
+            now + TEST_LASTS,
+        )  # fmt: skip
+        message_id = await outbox.put(conn, scope.workspace_id, scope.connection_id, draft, now)
+        act = Act("playbook.tested", f"playbook {playbook_id}", None, {"message": message_id}, connection.id)
+        await record(conn, app.workspace_id, actor, act, now)
+    assert message_id is not None
+    return message_id, draft.body
+
+
+# Why
+
+
+async def why(app: App, connection: Connection, customer_id: str, playbook_id: str | None) -> list[Verdict]:
+    """Why the customer did or did not get what a playbook sends, or any of them. Raises NotFound."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        return explaining.explain(await _story(conn, connection, customer_id, playbook_id))
+
+
+async def _story(conn: Conn, connection: Connection, customer_id: str, playbook_id: str | None) -> Story:
+    scope, now = scope_of(connection), int(clock.unix())
+    kept = {each.id: each for each in await store.all_of(conn, scope)}
+    wanted = [playbook_id] if playbook_id else list(dict.fromkeys([*catalogue.BY_ID, *kept]))
+    known = [
+        Known(each, ready(await _document(conn, connection, each)), kept[each].enabled_at if each in kept else None)
+        for each in wanted
+    ]
+    told = await runs.story(conn, scope, customer_id, playbook_id)
+    profile = await profiles.get(conn, scope, customer_id, now)
+    if profile is None and not told and await mirror.get(conn, KINDS["customers"], scope, customer_id) is None:
+        raise NotFound(f"There is no customer {customer_id!r} here.", hint="The first sync brings them.")
+    ids = [str(step["message_id"]) for run in told for step in run["steps"] if step["message_id"]]
+    messages = await outbox.states(conn, scope.connection_id, ids)
+    moments = [each.moment for each in await profiles.moments_of_customer(conn, scope, customer_id, _RECENT)]
+    return Story(customer_id, profile, {}, known, told, messages, moments, now)
+
+
+def dollars(micros: int) -> str:
+    """A price in words."""
+    return f"USD {micros / 1_000_000:,.2f} by the price list of {prices.AS_OF}"

@@ -1,0 +1,1 @@
+"""Playbooks: which message goes to which customer at which moment, why, and why not."""
