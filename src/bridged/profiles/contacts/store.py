@@ -22,7 +22,7 @@ from bridged.profiles.contacts import (
 )
 from bridged.profiles.contacts.identities import identities, of_contact, phone_identity
 
-_CHUNK = 10_000
+_CHUNK = 1000
 _RANKED: LiteralString = "array_position(array['verified', 'person', 'import', 'whatsapp', 'stripe'], source)"
 """Which of several numbers counts: what was proven or entered on purpose before what was found."""
 
