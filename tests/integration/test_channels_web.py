@@ -342,6 +342,7 @@ async def test_the_command_line(line: Line, tmp_path: Path) -> None:
     running = await command(line, *words)
     assert running.process.stdin is not None
     running.process.stdin.write(b"EAAsecond\nthe app's secret\n")
+    running.process.stdin.close()
     ended = await running.ended()
     assert (ended.code, ended.json["new"]) == (0, True), ended.err
     assert "EAAsecond" not in ended.out + ended.err

@@ -58,12 +58,16 @@ async def _reach(conn: Conn, scope: Scope, ids: list[str], now: datetime | None)
         "bool_or(s.category = 'marketing') as marketing from live l join bridged.stops s "
         "on s.connection_id = %(connection)s and s.channel = %(channel)s and s.identity = l.identity "
         "and s.lifted_at is null group by l.customer_id), "
-        # A join, not a question for each row: right after a big import the planner would ask it by reading everything.
-        "shared as (select p.customer_id from phone p join bridged.contacts o on o.connection_id = %(connection)s "
-        "and o.ended_at is null and o.kind in ('phone', 'wa_id') and o.canonical = p.canonical "
-        "and o.customer_id <> p.customer_id union select b.customer_id from own_id b join bridged.contacts o "
-        "on o.connection_id = %(connection)s and o.ended_at is null and o.kind = 'bsuid' and o.canonical = b.canonical "
-        "and o.customer_id <> b.customer_id) "
+        # Each table is read once, by its keys, before anything is joined: right after a big import the planner knows
+        # nothing of their sizes yet, and would read them whole for each customer.
+        "taken as materialized (select customer_id, kind = 'bsuid' as by_id, canonical from bridged.contacts "
+        "where connection_id = %(connection)s and ended_at is null and kind in ('phone', 'wa_id', 'bsuid') "
+        "and canonical = any(array(select canonical from live))), "
+        "shared as (select p.customer_id from phone p join taken o on o.canonical = p.canonical and not o.by_id "
+        "and o.customer_id <> p.customer_id union select b.customer_id from own_id b join taken o "
+        "on o.canonical = b.canonical and o.by_id and o.customer_id <> b.customer_id), "
+        "agreed as materialized (select customer_id, category, state, at, expires_at from bridged.consents "
+        "where connection_id = %(connection)s and customer_id = any(%(ids)s) and channel = %(channel)s) "
         "select c.id as customer_id, p.value as phone, b.value as bsuid, h.at as last_inbound_at, "
         "coalesce(s.everything, false) as everything, coalesce(s.marketing, false) as marketing_stopped, "
         "x.customer_id is not null as ambiguous, "
@@ -74,10 +78,8 @@ async def _reach(conn: Conn, scope: Scope, ids: list[str], now: datetime | None)
         "from unnest(%(ids)s::text[]) as c (id) left join phone p on p.customer_id = c.id "
         "left join own_id b on b.customer_id = c.id left join heard h on h.customer_id = c.id "
         "left join halted s on s.customer_id = c.id left join shared x on x.customer_id = c.id "
-        "left join bridged.consents u on u.connection_id = %(connection)s and u.customer_id = c.id "
-        "and u.channel = %(channel)s and u.category = 'utility' "
-        "left join bridged.consents m on m.connection_id = %(connection)s and m.customer_id = c.id "
-        "and m.channel = %(channel)s and m.category = 'marketing'",
+        "left join agreed u on u.customer_id = c.id and u.category = 'utility' "
+        "left join agreed m on m.customer_id = c.id and m.category = 'marketing'",
         {"connection": scope.connection_id, "ids": ids, "channel": WHATSAPP, "lasts": MARKETING_LASTS, "now": now},
     )
     return {row["customer_id"]: _reach_of(row) for row in await cursor.fetchall()}
