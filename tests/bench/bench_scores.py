@@ -94,4 +94,6 @@ def fill(admin: psycopg.Connection, connection_id: str) -> None:
 async def timed(work: object) -> float:
     began = time.monotonic()
     await work  # type: ignore[misc]
-    return round(time.monotonic() - began, 2)
+    took = round(time.monotonic() - began, 2)
+    print(took, flush=True)
+    return took

@@ -26,6 +26,10 @@ from simulation.test_kill import listed, shop, until
 MANY = 40
 
 
+QUEUES = 5
+"""Of a worker: ticks, first syncs, those that follow, scores, announcements; each has its row in the queue's table."""
+
+
 @dataclass
 class Yard:
     """A simulated Stripe, a home, and the workers on it."""
@@ -40,7 +44,7 @@ class Yard:
         before = self.ask("select coalesce(max(id), 0) as id from jobs.procrastinate_workers")[0]["id"]
         started = await self.home.start("worker", *words)
         self.started.append(started)
-        await until(lambda: len(self.workers(before)) == 3, 30)
+        await until(lambda: len(self.workers(before)) == QUEUES, 30)
         return started
 
     def workers(self, after: int = 0) -> list[dict[str, Any]]:
