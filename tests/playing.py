@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
+from bridged.channels.registry import store as registry
 from bridged.core.db import Conn, Database
 from bridged.core.types import Held
 from bridged.mirror import store as mirror
@@ -18,13 +20,14 @@ from bridged.playbooks.definitions import PlaybookDoc, to_json
 from bridged.playbooks.judging import Channel
 from bridged.playbooks.run import Engine
 from bridged.profiles import store as profiles
-from bridged.profiles.contacts import Reach
+from bridged.profiles.contacts import Consent, Reach
 from bridged.profiles.contacts import store as contacts
 from bridged.profiles.facts import Profile
-from bridged.profiles.moments import Moment
+from bridged.profiles.moments import Moment, Standing
 
 START = datetime(2027, 3, 1, 12, 0, tzinfo=UTC)
 """Noon in winter time, where nobody of the cast has quiet hours."""
+FAR = datetime(2040, 1, 1, tzinfo=UTC)
 GRANTED = Reach(
     "+34600000001",
     None,
@@ -61,7 +64,8 @@ class Play:
         self.engine = Engine(self.database, self._channel, self._freshen, self._measures)
 
     async def _channel(self, conn: Conn, scope: Scope) -> Channel:
-        del conn, scope
+        if self.channel.id == CONSOLE.id:
+            self.channel = replace(self.channel, id=await a_channel(conn, scope, "console", self.now))
         return self.channel
 
     async def _measures(self, conn: Conn, scope: Scope, ids: Any) -> Mapping[str, Mapping[str, int]]:
@@ -80,8 +84,7 @@ class Play:
 
     async def knows(self, profile: Profile, reach: Reach = GRANTED) -> None:
         async with self.database.transaction(self.scope.workspace_id) as conn:
-            await profiles.put(conn, self.scope, [profile])
-            await contacts.put(conn, self.scope, profile.customer_id, reach)
+            await meet(conn, self.scope, profile, reach, self.now - timedelta(days=400))
 
     async def mirrors(self, *objects: dict[str, Any]) -> None:
         """Objects as Stripe has them from now on, and as just read."""
@@ -132,6 +135,47 @@ class Play:
         async with self.database.transaction(self.scope.workspace_id) as conn:
             cursor = await conn.execute(statement, (self.scope.connection_id,))
             return await cursor.fetchall()
+
+
+async def a_channel(conn: Conn, scope: Scope, kind: Literal["console", "whatsapp"], now: datetime) -> str:
+    """The id of a channel; made if there is none of the kind."""
+    known = [each for each in await registry.listed(conn, scope) if each.kind == kind]
+    found = known[0] if known else await registry.add(conn, scope, kind, kind, now)
+    assert found is not None
+    return found.id
+
+
+async def meet(conn: Conn, scope: Scope, profile: Profile, reach: Reach, since: datetime) -> None:
+    """A customer as their owners' tables have them: profile, product of the plan, number, consents."""
+    customer, product = profile.customer_id, f"prod_{(profile.plan or 'none').lower()}"
+    if profile.plan:
+        data = {"id": product, "object": "product", "name": profile.plan, "created": 1}
+        await mirror.put(conn, BY_NAME["products"], scope, data, Held(1, 2), since)
+    await profiles.write(conn, scope, [(replace(profile, product_id=product), Standing())])
+    await conn.execute(
+        "delete from bridged.contacts where connection_id = %s and customer_id = %s", (scope.connection_id, customer)
+    )
+    number = numbers(profile) if reach.phone_e164 else None
+    if number:
+        await contacts.add(conn, scope, customer, "phone", number, "import", since)
+        if reach.ambiguous:
+            await contacts.add(conn, scope, "cus_shares_it", "phone", number, "import", since)
+    for category, state in (("utility", reach.utility), ("marketing", reach.marketing)):
+        await conn.execute(
+            "delete from bridged.consents where connection_id = %s and customer_id = %s and category = %s",
+            (scope.connection_id, customer, category),
+        )
+        if state != "none":
+            given = Consent(customer, category, state, "test", since, expires_at=FAR)  # type: ignore[arg-type]
+            await contacts.record(conn, scope, given, since)
+
+
+def numbers(profile: Profile) -> str:
+    """Everybody has a number of their own: what two share is nobody's."""
+    if profile.customer_id in {ANA.customer_id, BEN.customer_id}:
+        assert profile.phone_e164
+        return profile.phone_e164
+    return f"+346{zlib.crc32(profile.customer_id.encode()) % 10**8:08}"
 
 
 def plain(text: str) -> str:

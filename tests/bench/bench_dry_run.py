@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import resource
 import time
+from collections.abc import Mapping
 from datetime import timedelta
 
 from bridged.core.db import Conn, Database
@@ -14,7 +16,8 @@ from bridged.playbooks.definitions import ready
 from bridged.profiles import store as profiles
 from bridged.profiles.contacts import store as contacts
 from bridged.profiles.facts import Profile
-from playing import CONSOLE, GRANTED, START
+from bridged.profiles.moments import Moment, Standing
+from playing import CONSOLE, START
 
 CUSTOMERS = 100_000
 DAYS = 30
@@ -27,10 +30,15 @@ KINDS = {"paid": 90, "payment_failed": 20, "subscribed": 10, "canceled": 5, "can
 async def test_dry_run(database: Database, scope: Scope) -> None:
     async with database.transaction(scope.workspace_id) as conn:
         await _people(conn, scope)
-        await _history(conn, scope)
+        told = await _history()
+
+        async def happened(conn: Conn, scope: Scope, since: int, until: int, ahead: Mapping[str, int]) -> list[Moment]:
+            del conn, scope, ahead
+            return [each for each in told if since <= each.at < until]
+
         chosen = [(each.id, ready(each.doc)) for each in BUILT_INS]
         began, used = time.perf_counter(), time.process_time()
-        found = await rehearsal.dry_run(conn, scope, chosen, CONSOLE, situation.nothing_measured, START, DAYS)
+        found = await rehearsal.dry_run(conn, scope, chosen, CONSOLE, situation.nothing_measured, START, DAYS, happened)
     seconds, whole = time.perf_counter() - began, time.process_time() - used
     memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     messages, begun = sum(each.sent for each in found), sum(each.enrolled for each in found)
@@ -42,47 +50,38 @@ async def test_dry_run(database: Database, scope: Scope) -> None:
 
 
 async def _people(conn: Conn, scope: Scope) -> None:
-    for number, zones in enumerate(ZONES):
-        one = Profile(
-            f"cus_x{number}", name="Ana", language=LANGUAGES[number], country="ES", zones=zones, phone="600000001",
-            phone_e164="+34600000001", status="active", interval="month", payments=number, livemode=True,
-            payment_months={f"2026-{month:02}": {"eur": 1999} for month in range(1, 12)},
-        )  # fmt: skip
-        await profiles.put(conn, scope, [one])
-        await contacts.put(conn, scope, one.customer_id, GRANTED)
-        given = {"connection": scope.connection_id, "one": one.customer_id, "from": number, "to": CUSTOMERS - 1}
-        await conn.execute(
-            "insert into bridged.profiles (workspace_id, connection_id, customer_id, data) "
-            "select workspace_id, connection_id, 'cus_' || n, data || jsonb_build_object('customer_id', 'cus_' || n) "
-            "from bridged.profiles, generate_series(%(from)s::int, %(to)s, 4) n "
-            "where connection_id = %(connection)s and customer_id = %(one)s",
-            given,
-        )
-        await conn.execute(
-            "insert into bridged.contacts select workspace_id, connection_id, 'cus_' || n, phone_e164, bsuid, "
-            "ambiguous, utility, marketing, marketing_stopped, last_inbound_at "
-            "from bridged.contacts, generate_series(%(from)s::int, %(to)s, 4) n "
-            "where connection_id = %(connection)s and customer_id = %(one)s",
-            given,
-        )
+    for start in range(0, CUSTOMERS, 5000):
+        some = [
+            Profile(
+                f"cus_{number}", name="Ana", language=LANGUAGES[number % 4], country="ES", zones=ZONES[number % 4],
+                phone=f"6{number:08}", phone_e164=f"+346{number:08}", status="active", interval="month",
+                payments=number % 4, livemode=True,
+                payment_months={f"2026-{month:02}": {"eur": 1999} for month in range(1, 12)},
+            )
+            for number in range(start, min(start + 5000, CUSTOMERS))
+        ]  # fmt: skip
+        await profiles.write(conn, scope, [(each, Standing()) for each in some])
+        await contacts.adopt(conn, scope, [(each.customer_id, each.phone_e164) for each in some], START)
+    await conn.execute(
+        "insert into bridged.consents (workspace_id, connection_id, customer_id, channel, category, state, source, at, "
+        "expires_at) select workspace_id, connection_id, customer_id, 'whatsapp', category, 'granted', 'bench', %s, %s "
+        "from bridged.profiles, unnest(array['utility', 'marketing']) category where connection_id = %s",
+        (START - timedelta(days=90), START + timedelta(days=900), scope.connection_id),
+    )
 
 
-async def _history(conn: Conn, scope: Scope) -> None:
+async def _history() -> list[Moment]:
+    """What happened, made up; reading it from the mirror is measured by bench_profiles."""
     since = int((START - timedelta(days=DAYS)).timestamp())
-    await conn.execute("select setseed(0.5)")
+    chance, found = random.Random(5), list[Moment]()
     for kind, percent in KINDS.items():
-        await conn.execute(
-            "insert into bridged.moments (workspace_id, connection_id, kind, key, customer_id, at, object_id, facts) "
-            "select %(workspace)s, %(connection)s, %(kind)s, name || ':' || a, 'cus_' || n, began + a * 86400, name, "
-            "jsonb_build_object('amount', 1999, 'currency', 'eur', 'subscription', 'sub_' || n, 'attempt', a) "
-            "from (select n, case when %(kind)s in ('paid', 'payment_failed') then 'in_' else 'sub_' end || n as name, "
-            "        %(since)s + (random() * 2592000)::int as began, "
-            "        case when %(kind)s = 'payment_failed' then 1 + (random() * 3)::int else 1 end as attempts "
-            "      from generate_series(0, %(to)s) n where random() * 100 < %(percent)s) s, "
-            "generate_series(1, attempts) a",
-            {
-                "workspace": scope.workspace_id, "connection": scope.connection_id, "kind": kind, "since": since,
-                "to": CUSTOMERS - 1, "percent": percent,
-            },
-        )  # fmt: skip
-    await conn.execute("analyze bridged.moments, bridged.profiles, bridged.contacts")
+        for number in range(CUSTOMERS):
+            if chance.random() * 100 >= percent:
+                continue
+            name = f"{'in' if kind in {'paid', 'payment_failed'} else 'sub'}_{number}"
+            began = since + chance.randrange(DAYS * 86_400)
+            for attempt in range(1, 2 + (chance.randrange(4) if kind == "payment_failed" else 0)):
+                facts = {"amount": 1999, "currency": "eur", "subscription": f"sub_{number}", "attempt": attempt}
+                at = began + (attempt - 1) * 86_400
+                found.append(Moment(kind, f"{name}:{attempt}", f"cus_{number}", at, name, facts))
+    return sorted(found, key=lambda each: each.at)

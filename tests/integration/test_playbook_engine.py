@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 from bridged.core.db import Database
+from bridged.messages.templates import store as templates
 from bridged.mirror.store import Scope
 from bridged.playbooks import run as engine_module
 from bridged.playbooks import store
@@ -20,7 +21,7 @@ from bridged.playbooks.catalogue import BY_ID
 from bridged.playbooks.definitions import CapDoc, PlaybookDoc, StepDoc, VariantDoc, to_json
 from bridged.playbooks.judging import Channel, held_out
 from bridged.playbooks.runs import store as runs
-from playing import ANA, BEN, GRANTED, START, Play, invoice
+from playing import ANA, BEN, GRANTED, START, Play, a_channel, invoice
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
 
@@ -241,7 +242,9 @@ async def test_facts_too_old_are_read_again_or_nothing_is_sent(play: Play) -> No
 
 
 async def test_a_live_channel_needs_approved_templates_and_takes_no_test_customer(play: Play) -> None:
-    play.channel = Channel("wa", live=True, business="Acme", zone=None)
+    async with play.database.transaction(play.scope.workspace_id) as conn:
+        number = await a_channel(conn, play.scope, "whatsapp", START)
+    play.channel = Channel(number, live=True, business="Acme", zone=None)
     await play.on("paid", simple())
     await pay(play, 1)
     await play.turn()
@@ -264,11 +267,10 @@ async def test_a_live_channel_needs_approved_templates_and_takes_no_test_custome
 
 async def _template(play: Play, language: str, state: str) -> None:
     async with play.database.transaction(play.scope.workspace_id) as conn:
-        await conn.execute(
-            "insert into bridged.templates (workspace_id, channel_id, name, language, state) "
-            "values (%s, 'wa', 'bridged_paid', %s, %s)",
-            (play.scope.workspace_id, language, state),
-        )
+        await templates.put(
+            conn, play.scope.workspace_id, play.scope.connection_id, play.channel.id, "bridged_paid", language, START,
+            state=state, category="utility", quality=None, template_id=None, components=[],
+        )  # fmt: skip
 
 
 async def test_a_holdout_gets_nothing_and_its_goal_is_still_seen(play: Play) -> None:

@@ -67,7 +67,7 @@ async def test_monthly_plans_are_not_told_of_renewals(play: Play) -> None:
     await play.on("renewal")
     await play.knows(replace(ANA, interval="month"))
     await play.mirrors(subscription("sub_ana", "active", current_period_end=seconds(7)))
-    await play.happens("renewal_due", "sub_ana:1", "cus_ana", "sub_ana", when=seconds(7))
+    await play.happens("renewal_due", f"sub_ana:{seconds(7)}", "cus_ana", "sub_ana", when=seconds(7))
     assert await play.turn() == []
     assert await ended(play) == [("cus_ana", "suppressed", "condition_no_longer_true")]
 

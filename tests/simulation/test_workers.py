@@ -26,7 +26,7 @@ from simulation.test_kill import listed, shop, until
 MANY = 40
 
 
-QUEUES = 5
+QUEUES = 6
 """Of a worker: ticks, first syncs, those that follow, scores, announcements; each has its row in the queue's table."""
 
 

@@ -14,6 +14,7 @@ from bridged.accounts import Connection
 from bridged.accounts.audit import Act, Actor
 from bridged.accounts.audit.store import record
 from bridged.app import App, bulk_sync
+from bridged.channels.registry import store as registry
 from bridged.core import clock, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, DatabaseUnavailable, NotFound, RequestInvalid
@@ -22,7 +23,7 @@ from bridged.messages.outbox import store as outbox
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME as KINDS
 from bridged.mirror.store import Scope
-from bridged.playbooks import catalogue, explaining, prices, publishing, rehearsal, rendering, situation, store
+from bridged.playbooks import catalogue, explaining, prices, publishing, rehearsal, rendering, store
 from bridged.playbooks.definitions import PlaybookDoc, read, ready, to_json
 from bridged.playbooks.explaining import Known, Story, Verdict
 from bridged.playbooks.forecast import Outlook
@@ -33,12 +34,14 @@ from bridged.playbooks.run import Engine, Turn
 from bridged.playbooks.runs import store as runs
 from bridged.playbooks.store import Version
 from bridged.profiles import store as profiles
+from bridged.profiles.scoring.measures import store as measures
 from bridged.sync.bulk import Record
 
 _log = log.logger("playbooks")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _RECENT = 200
+_DROP = timedelta(days=30)
 TEST_LASTS = timedelta(hours=1)
 
 
@@ -72,12 +75,25 @@ def scope_of(connection: Connection) -> Scope:
 
 
 async def channel_of(conn: Conn, scope: Scope) -> Channel:
-    """What carries the messages of a connection: the console, which reaches nobody."""
+    """What carries the messages of a connection: its first WhatsApp number, else a console, which reaches nobody.
+
+    Where there is neither, a console is made: what would be sent can then be read.
+    """
     connection = await accounts.by_id(conn, scope.workspace_id, scope.connection_id)
     if connection is None:
         raise NotFound("There is no such connection.", hint="`bridged status` lists them.")
     business = connection.account_name or connection.name
-    return Channel("console", live=False, business=business, zone=connection.timezone)
+    known = await registry.listed(conn, scope)
+    found = next((each for each in known if each.kind == "whatsapp"), None) or next(iter(known), None)
+    if found is None:
+        found = await registry.add(conn, scope, "console", "console", clock.now())
+        found = found or (await registry.listed(conn, scope))[0]
+    return Channel(found.id, live=found.kind == "whatsapp", business=business, zone=connection.timezone)
+
+
+async def measured(conn: Conn, scope: Scope, ids: Sequence[str]) -> Mapping[str, Mapping[str, int]]:
+    """What conditions may ask of the score: `score`, `score_drop` of a month, `value_percentile`."""
+    return await measures.of_many(conn, scope, ids, clock.now() - _DROP)
 
 
 def engine(app: App) -> Engine:
@@ -100,7 +116,7 @@ def engine(app: App) -> Engine:
             return False
         return all(each.error is None for each in outcomes)
 
-    return Engine(app.database, channel_of, freshen)
+    return Engine(app.database, channel_of, freshen, measured)
 
 
 async def turn(app: App, running: Engine, now: datetime) -> list[Turn]:
@@ -220,7 +236,7 @@ async def dry_run(app: App, connection: Connection, ids: Sequence[str], days: in
         wanted = list(dict.fromkeys([*ids, *on]))
         chosen = [(each, ready(await _document(conn, connection, each))) for each in wanted]
         channel = await channel_of(conn, scope)
-        found = await rehearsal.dry_run(conn, scope, chosen, channel, situation.nothing_measured, now, days)
+        found = await rehearsal.dry_run(conn, scope, chosen, channel, measured, now, days)
     return [each for each in found if not ids or each.playbook_id in ids]
 
 
@@ -230,7 +246,7 @@ async def preview(app: App, connection: Connection, playbook_id: str, customers:
     async with app.database.transaction(app.workspace_id) as conn:
         ready_one = ready(await _document(conn, connection, playbook_id))
         channel = await channel_of(conn, scope)
-        return await rehearsal.preview(conn, scope, ready_one, channel, situation.nothing_measured, now, customers)
+        return await rehearsal.preview(conn, scope, ready_one, channel, measured, now, customers)
 
 
 async def send_test(
@@ -287,7 +303,8 @@ async def _story(conn: Conn, connection: Connection, customer_id: str, playbook_
     ids = [str(step["message_id"]) for run in told for step in run["steps"] if step["message_id"]]
     messages = await outbox.states(conn, scope.connection_id, ids)
     moments = [each.moment for each in await profiles.moments_of_customer(conn, scope, customer_id, _RECENT)]
-    return Story(customer_id, profile, {}, known, told, messages, moments, now)
+    asked = (await measured(conn, scope, [customer_id])).get(customer_id, {})
+    return Story(customer_id, profile, asked, known, told, messages, moments, now)
 
 
 def dollars(micros: int) -> str:

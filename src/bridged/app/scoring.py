@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -14,8 +14,10 @@ from bridged.accounts.audit.store import record
 from bridged.app import App
 from bridged.channels.announcing import Announcer, Delivered
 from bridged.core import clock
+from bridged.core.db import Conn
 from bridged.core.errors import CursorUnknown, NotFound, RequestInvalid, UsageError
 from bridged.core.types import Secret
+from bridged.messages.outbox import store as outbox
 from bridged.mirror.store import Scope
 from bridged.profiles.scoring import model, notice, refresh, spreadsheet, store
 from bridged.profiles.scoring.announcements import store as announcements
@@ -25,6 +27,7 @@ from bridged.profiles.scoring.nightly import next_night
 from bridged.profiles.scoring.population import store as population
 from bridged.profiles.scoring.population.store import Run
 from bridged.profiles.scoring.refresh import Refreshed
+from bridged.profiles.scoring.rules import Engagement
 from bridged.profiles.scoring.simulation import Simulation, Standing, compare
 from bridged.profiles.scoring.store import Wanted
 from bridged.profiles.scoring.weights import store as weights_store
@@ -61,6 +64,15 @@ def _scope(connection: Connection) -> Scope:
 # Scoring
 
 
+async def engaged(conn: Conn, scope: Scope, ids: Sequence[str]) -> Mapping[str, Engagement]:
+    """When customers last replied to a message and last read one."""
+    found = await outbox.engagement(conn, scope.connection_id, ids)
+    return {
+        customer: Engagement(replied and int(replied.timestamp()), read and int(read.timestamp()))
+        for customer, (replied, read) in found.items()
+    }
+
+
 async def refresh_all(app: App, connection: Connection) -> Refreshed:
     """Scores all customers against a distribution taken now, batch by batch. Cut off, it is begun again from the start;
     what was scored stays. The next night's run is set first: an error in it does not come back every minute.
@@ -74,7 +86,7 @@ async def refresh_all(app: App, connection: Connection) -> Refreshed:
     after: str | None = ""
     while after is not None:
         async with app.database.transaction(app.workspace_id) as conn:
-            done = await refresh.batch(conn, scope, after, now, livemode=connection.livemode)
+            done = await refresh.batch(conn, scope, after, now, livemode=connection.livemode, engaged=engaged)
         scored, changed, announced = scored + done.scored, changed + done.changed, announced + done.announced
         after = done.last
         await asyncio.sleep(0)
@@ -93,7 +105,9 @@ async def refresh_customers(app: App, connection: Connection, ids: Sequence[str]
     if len(ids) > MOST_NAMED:
         raise RequestInvalid(f"{len(ids)} customers are named.", hint=f"{MOST_NAMED} are the most at once.")
     async with app.database.transaction(app.workspace_id) as conn:
-        return await refresh.customers(conn, _scope(connection), ids, clock.now(), livemode=connection.livemode)
+        return await refresh.customers(
+            conn, _scope(connection), ids, clock.now(), livemode=connection.livemode, engaged=engaged
+        )
 
 
 async def last_run(app: App, connection: Connection) -> Run | None:
@@ -197,7 +211,9 @@ async def simulate_weights(app: App, connection: Connection) -> Simulation:
     after: str | None = ""
     while after is not None:
         async with app.database.transaction(app.workspace_id) as conn:
-            found, after = await refresh.compared(conn, scope, after, pair, against, now, livemode=livemode)
+            found, after = await refresh.compared(
+                conn, scope, after, pair, against, now, livemode=livemode, engaged=engaged
+            )
         for customer_id, before, becomes in found:
             ids.append(customer_id)
             standings[0].append(before)

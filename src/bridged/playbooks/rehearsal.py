@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import gc
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,11 +28,13 @@ from bridged.profiles.past import store as past
 DAYS = 30
 _CHUNK = 5000
 PREVIEWED = 3
+Happened = Callable[[Conn, Scope, int, int, Mapping[str, int]], Awaitable[list[Moment]]]
+"""What happened between two moments (Unix seconds), in its order; with it what came within so many seconds, by kind."""
 
 
 async def history(
     conn: Conn, scope: Scope, playbooks: Sequence[Playbook], channel: Channel, measures: Measures, now: datetime,
-    days: int = DAYS,
+    days: int = DAYS, happened: Happened = past.history_moments,
 ) -> History:  # fmt: skip
     """What these playbooks need of the last days."""
     since = now - timedelta(days=days)
@@ -40,7 +42,7 @@ async def history(
     for playbook in playbooks:
         for kind, seconds in judging.ahead(playbook).items():
             ahead[kind] = max(ahead.get(kind, 0), seconds)
-    found = await past.history_moments(conn, scope, int(since.timestamp()), int(now.timestamp()), ahead)
+    found = await happened(conn, scope, int(since.timestamp()), int(now.timestamp()), ahead)
     kinds = {kind for playbook in playbooks for kind in playbook.moments}
     ids = sorted({each.customer_id for each in found if each.kind in kinds})
     known: dict[str, Profile] = {}
@@ -79,11 +81,11 @@ def _asks_about_objects(playbook: Playbook) -> bool:
 
 async def dry_run(
     conn: Conn, scope: Scope, playbooks: Sequence[tuple[str, Playbook]], channel: Channel, measures: Measures,
-    now: datetime, days: int = DAYS,
+    now: datetime, days: int = DAYS, happened: Happened = past.history_moments,
 ) -> list[Outlook]:  # fmt: skip
     """What these playbooks, run together, would have done over the last days."""
     with _uncollected():
-        known = await history(conn, scope, [each for _, each in playbooks], channel, measures, now, days)
+        known = await history(conn, scope, [each for _, each in playbooks], channel, measures, now, days, happened)
         return await asyncio.to_thread(forecast, playbooks, known)
 
 

@@ -13,6 +13,7 @@ from datetime import datetime
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 from bridged.profiles import store
+from bridged.profiles.contacts import store as contacts
 from bridged.profiles.moments import Moment, Standing, horizon, moments_of, standing_of
 from bridged.profiles.objects import Objects
 from bridged.profiles.reading import store as reading
@@ -79,6 +80,8 @@ async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str],
     found = await reading.objects(conn, scope, ids, build.country, max(since, int(now.timestamp()) - _LOOK_BACK))
     computed = {key: (profile_of(objects), standing_of(objects)) for key, objects in found.items()}
     changed = await store.write(conn, scope, list(computed.values()))
+    numbers = [(key, None if profile.deleted else profile.phone_e164) for key, (profile, _) in computed.items()]
+    await contacts.adopt(conn, scope, numbers, now)
     if gone := [each for each in before if each not in found]:
         await store.drop(conn, scope, gone)
     turned = [

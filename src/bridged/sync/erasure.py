@@ -22,6 +22,7 @@ async def erase(conn: Conn, scope: Scope, customer_id: str, by: str, now: dateti
     """Erases one customer in the caller's transaction and keeps the receipt."""
     await inbox.hold(conn, scope.connection_id)
     counts = await _erase(conn, scope, customer_id, now)
+    counts += await receipts.forget(conn, scope.connection_id, customer_id)
     return await receipts.record(conn, scope.workspace_id, scope.connection_id, customer_id, by, counts, now)
 
 
@@ -34,6 +35,7 @@ async def sweep(database: Database, scope: Scope, now: datetime) -> int:
         async with database.transaction(scope.workspace_id) as conn:
             counts = await _erase(conn, scope, each.customer_id, now)
             if counts:
+                counts += await receipts.forget(conn, scope.connection_id, each.customer_id)
                 await receipts.record(
                     conn, scope.workspace_id, scope.connection_id, each.customer_id, each.erased_by, counts, now
                 )

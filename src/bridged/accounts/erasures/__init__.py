@@ -9,6 +9,7 @@ from typing import Any
 
 KEPT = (
     "The Stripe ids of the erased objects and when they were created, so that no later sync brings the data back.",
+    "That a phone number said STOP, so that it is never written to again.",
     "The audit log's record of this erasure, and of who did what before it.",
 )
 ELSEWHERE = (

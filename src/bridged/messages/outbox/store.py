@@ -427,3 +427,23 @@ async def states(conn: Conn, connection_id: str, ids: Sequence[str]) -> dict[str
         (connection_id, [each for each in ids if _UUID.fullmatch(each)]),
     )
     return {row["id"]: (row["state"], row["reason"]) for row in await cursor.fetchall()}
+
+
+async def engagement(
+    conn: Conn, connection_id: str, ids: Sequence[str]
+) -> dict[str, tuple[datetime | None, datetime | None]]:
+    """When each of these customers last replied, and last read a message; who did neither is not in it."""
+    cursor = await conn.execute(
+        "select c.id as customer_id, (select max(i.at) from bridged.inbound_messages i "
+        "where i.connection_id = %(connection)s and i.customer_id = c.id) as replied_at, "
+        "(select max(s.at) from bridged.messages m join bridged.message_statuses s "
+        "on s.connection_id = m.connection_id and s.channel_id = m.channel_id and s.wamid = m.wamid "
+        "and s.status = 'read' where m.connection_id = %(connection)s and m.customer_id = c.id) as read_at "
+        "from unnest(%(ids)s::text[]) as c (id)",
+        {"connection": connection_id, "ids": list(ids)},
+    )
+    return {
+        row["customer_id"]: (row["replied_at"], row["read_at"])
+        for row in await cursor.fetchall()
+        if row["replied_at"] or row["read_at"]
+    }
