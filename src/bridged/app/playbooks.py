@@ -41,6 +41,7 @@ _log = log.logger("playbooks")
 _ID = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _PHONE = re.compile(r"\+[1-9]\d{6,14}")
 _RECENT = 200
+_CLOCK_ERROR = timedelta(seconds=3)
 _DROP = timedelta(days=30)
 TEST_LASTS = timedelta(hours=1)
 
@@ -197,7 +198,9 @@ async def switch(
     async with app.database.transaction(app.workspace_id) as conn:
         ready(await _document(conn, connection, playbook_id))
     if on:
-        changed = await publishing.switch_on(app.database, scope, playbook_id, actor.name, now)
+        # What happened before makes no message. Stripe's clock tells when, in whole seconds, and is known to two.
+        since = now + timedelta(seconds=connection.clock_offset) - _CLOCK_ERROR
+        changed = await publishing.switch_on(app.database, scope, playbook_id, actor.name, since)
     else:
         changed = await publishing.switch_off(app.database, scope, playbook_id, running, now)
     if changed:

@@ -20,6 +20,7 @@ from bridged.app import people
 from bridged.cli.actor import local
 from bridged.cli.output import document, say
 from bridged.cli.progress import progress_of
+from bridged.cli.reminder import Reminder
 from bridged.core import clock
 from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
@@ -58,6 +59,9 @@ async def run(given: Settings, *, once: bool, size: str) -> int:
             )
             async with root.opened(home) as app:
                 complete, asked = await _show(app, stripe)
+                if complete:
+                    connection = await root.find_connection(app, None)
+                    complete = await Reminder(app, connection, stripe).tell()
                 if not once and complete:
                     await _leave_running(app, asked, folder)
     return 0 if complete else 1
@@ -100,7 +104,7 @@ async def _ask(
 async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str) -> None:
     async with _serving(create(app, asked), "127.0.0.1", 0) as address:
         link = await people.make_link(app, "visit", local(), email="demo@example.com", role="owner")
-        say(f"5. Look at it in a browser (the link works once): {_shown(app, link, address)}")
+        say(f"6. Look at it in a browser (the link works once): {_shown(app, link, address)}")
         say("   Ctrl-C ends the demonstration.")
         say(f"   The data, in another terminal: BRIDGED_HOME={folder} .venv/bin/bridged db shell")
         await _until_stopped()
