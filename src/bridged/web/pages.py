@@ -27,6 +27,7 @@ from bridged.core.errors import BodyTooLarge, BridgedError, ScopeMissing
 from bridged.core.types import Secret
 from bridged.web import sessions
 from bridged.web.approvals import Approvals
+from bridged.web.customers import Customers
 from bridged.web.edge import status_of
 from bridged.web.integrations import Integrations
 from bridged.web.visits import ANYONE, Page, Visit, go
@@ -78,6 +79,7 @@ class Pages:
             Page("GET", "/doctor", "admin", self._doctor),
             *Integrations(self._show).table(),
             *Approvals(self._show).table(),
+            *Customers(self._show).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
