@@ -62,7 +62,8 @@ BODIES: dict[str, Any] = {
     "consent-imports": {"csv": "customer,phone\ncus_1,+34612345678", "apply": True},
     "{customer}": {"state": "granted", "categories": ["utility"], "source": MARK},
     "switch": {"on": False},
-    "test": {"phone": "+34600000001"},
+    "{channel}/test": {"to": "+34612345678", "text": "x"},
+    "{playbook}/test": {"phone": "+34600000001"},
     "{playbook}": {"document": {}},
 }
 NEVER = "brg_" + "x" * 43
@@ -89,7 +90,8 @@ class Door:
 
     @property
     def body(self) -> Any:
-        return BODIES.get(self.template.rpartition("/")[2])
+        *_, before, last = self.template.split("/")
+        return BODIES.get(f"{before}/{last}", BODIES.get(last))
 
     def __str__(self) -> str:
         return f"{self.method} {self.template}"

@@ -155,7 +155,7 @@ async def test_a_message_goes_out_and_comes_back_through_the_worker(line: Line) 
         assert person is not None
         line.whatsapp.courier.says(line.number, person, "STOP")
         await line.whatsapp.courier.pump()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(line.whatsapp.world.sent) < 2:  # noqa: ASYNC110 - the simulator's
                 await asyncio.sleep(0.05)
     finally:

@@ -58,8 +58,14 @@ def test_no_tenant_says_where_the_key_is_sent(settings: Settings, owner: str) ->
             "select table_name || '.' || column_name from information_schema.columns where table_schema = 'bridged' "
             "and column_name ~ '(url|uri|base|host|address)'"
         ).fetchall()
-    # Where Stripe delivers to, and whence a request came.
-    assert {name for (name,) in columns} == {"webhook_endpoints.url", "audit.address", "sessions.address"}
+    # Where Stripe delivers to, whence a request came, where bands are announced, which weights a draft is based on.
+    assert {name for (name,) in columns} == {
+        "webhook_endpoints.url",
+        "audit.address",
+        "sessions.address",
+        "score_webhooks.url",
+        "score_drafts.base",
+    }
 
 
 async def test_a_connection_of_any_content_asks_the_processes_own_address(settings: Settings) -> None:

@@ -17,33 +17,14 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
-from bridged.cli import (
-    act,
-    bulk,
-    channel,
-    connection,
-    consent,
-    database,
-    events,
-    keys,
-    output,
-    people,
-    playbook,
-    profile,
-    score,
-    steering,
-    tokens,
-    verification,
-)
+from bridged.cli import bulk, database, output, steering, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
-from bridged.cli.doctor import doctor
 from bridged.cli.entry import ConnectionName, Json, guarded, pasted, run
-from bridged.cli.listening import listen
 from bridged.cli.progress import progress_of
 from bridged.core.errors import BridgedError, UsageError
+from bridged.core.jobs import CONCURRENCY
 from bridged.sync.settings import read_pace
-from bridged.worker import CONCURRENCY
 
 cli = cyclopts.App(
     name="bridged",
@@ -53,24 +34,40 @@ cli = cyclopts.App(
     suppress_keyboard_interrupt=False,  # `main` says what an interrupted run leaves behind
 )
 cli.command(database.cli)
-cli.command(connection.cli)
-cli.command(keys.cli)
-cli.command(tokens.cli)
-cli.command(people.cli)
-cli.command(people.workspace_cli)
-cli.command(people.audit)
-cli.command(act.cli)
-cli.command(act.writes)
-cli.command(score.cli)
-cli.command(playbook.cli)
-cli.command(playbook.why)
-cli.command(webhooks.cli)
-cli.command(events.cli)
-cli.command(profile.cli)
-cli.command(channel.cli)
-cli.command(consent.cli)
-cli.command(listen)
-cli.command(doctor)
+# Loaded when they are called: most commands need few of the parts, and to load them all takes a second.
+for _name, _place, _help in (
+    ("connection", "connection:cli", "A connection: show, test, replace its key, rename, access, disconnect."),
+    ("keys", "keys:cli", "The keys that protect stored credentials: show, rotate, wrap anew."),
+    ("tokens", "tokens:cli", "Tokens for the REST API: make, list, revoke."),
+    ("people", "people:cli", "Who may sign in, and as what: list, invite, change, remove."),
+    ("workspace", "people:workspace_cli", "Workspaces: list, create."),
+    ("audit", "people:audit", "Show what was changed or revealed, by whom and from where, the newest first."),
+    ("act", "act:cli", "Change objects at Stripe: preview, approve, execute."),
+    ("writes", "act:writes", "Whether this workspace allows changing objects at Stripe."),
+    ("score", "score:cli", "Lead scores: show, list, export; their weights; the webhook for changed bands."),
+    ("playbook", "playbook:cli", "Messages at the right moment: list, try out, switch on, publish your own."),
+    (
+        "why",
+        "playbook:why",
+        "Say why a customer did or did not get a playbook's message: what was decided, when, and the reason.",
+    ),
+    ("webhook", "webhook:cli", "The webhook by which Stripe tells of changes: show, create, repair, remove."),
+    ("events", "events:cli", "The log of webhooks: what arrived, what was refused and why; replaying it."),
+    ("profile", "profile:cli", "What is known of each customer: show, search, build, moments."),
+    ("channel", "channel:cli", "How customers are reached: add a WhatsApp number, try it out, see its health."),
+    ("consent", "consent:cli", "Phones and consents of customers: import, show, grant, revoke."),
+    (
+        "listen",
+        "listening:listen",
+        "Keep the mirror fresh without a public address: events are fetched as they happen, until Ctrl-C.",
+    ),
+    (
+        "doctor",
+        "doctor:doctor",
+        "Check database, workers, clocks, the way to Stripe, and each connection: key, permissions, syncs, webhook.",
+    ),
+):
+    cli.command(f"bridged.cli.{_place}", name=_name, help=_help)
 for _each in (steering.settings, steering.pause, steering.resume, steering.cancel, steering.resync, steering.runs):
     cli.command(_each)
 

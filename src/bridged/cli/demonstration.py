@@ -23,13 +23,14 @@ from bridged.cli.progress import progress_of
 from bridged.cli.reminder import Reminder
 from bridged.core import clock
 from bridged.core.errors import UsageError
+from bridged.core.jobs import CONCURRENCY
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.sim import server as simulator
 from bridged.sim import whatsapp as whatsapp_simulator
 from bridged.sim import world as worlds
 from bridged.web.app import Question, create
-from bridged.worker import CONCURRENCY, pool_size, working
+from bridged.worker import pool_size, working
 
 _SEED = 7
 _FAREWELL = 5

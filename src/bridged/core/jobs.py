@@ -24,6 +24,8 @@ from bridged.core import log
 from bridged.core.db import Conn, Database
 
 _log = log.logger("jobs")
+CONCURRENCY = 8
+"""Accounts a worker works on at once, unless told otherwise."""
 HEARTBEAT_SECONDS = 1.5
 DEAD_AFTER = 6.0
 """Seconds without a heartbeat after which a worker's jobs are given to others; an event loop is never that late."""

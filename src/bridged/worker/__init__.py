@@ -19,7 +19,7 @@ from bridged.accounts import Connection
 from bridged.app import playbooks, profiles
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost, StripeError, SyncStopped
-from bridged.core.jobs import Done, Job, Jobs, Outcome, Snooze
+from bridged.core.jobs import CONCURRENCY, Done, Job, Jobs, Outcome, Snooze
 from bridged.mirror.kinds import BY_NAME, Kind
 from bridged.mirror.store import Scope
 from bridged.sync import schedule
@@ -35,7 +35,6 @@ _log = log.logger("worker")
 TICK = "tick"
 PLAYBOOKS = "playbooks"
 EVERY_MINUTE = "* * * * *"
-CONCURRENCY = 8
 _LEASE_AGAIN = timedelta(seconds=30)
 
 
