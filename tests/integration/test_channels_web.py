@@ -77,7 +77,7 @@ class Line:
     async def state(self, message_id: str) -> str:
         return (await channels.message(self.app, self.connection, message_id))[0].state
 
-    async def until(self, message_id: str, state: str, within: float = 10.0) -> None:
+    async def until(self, message_id: str, state: str, within: float = 60.0) -> None:
         async with asyncio.timeout(within):
             while await self.state(message_id) != state:  # noqa: ASYNC110 - of another task's, in the database
                 await asyncio.sleep(0.05)
