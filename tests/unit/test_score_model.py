@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bridged.core.errors import RequestInvalid, UsageError
@@ -182,6 +182,7 @@ def test_waits_grow_and_end(attempts: int, status: int | None) -> None:
 
 
 @given(st.lists(st.text(max_size=12), min_size=1, max_size=4))
+@example(["\x1f%", "\u2003=1", "\ufeff \ufeff=1"])
 def test_no_cell_is_a_formula_and_every_text_comes_back(cells: list[str]) -> None:
     text = spreadsheet.lines([cells])
     (row,) = list(csv.reader(io.StringIO(text, newline=""), strict=True)) or [[""]]

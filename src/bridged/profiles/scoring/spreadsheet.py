@@ -40,7 +40,10 @@ def safe(cell: str | int | None) -> str:
     if isinstance(cell, int):
         return str(cell)
     text = cell.replace("\0", "")
-    return f"'{text}" if text.lstrip(" \u00a0\ufeff").startswith(_FORMULA) or text.startswith("'") else text
+    bare = text.lstrip()
+    while bare.startswith("\ufeff"):
+        bare = bare[1:].lstrip()
+    return f"'{text}" if text.startswith((*_FORMULA, "'")) or bare.startswith(_FORMULA) else text
 
 
 def _cells(row: Row, place: int) -> list[str | int | None]:
