@@ -397,7 +397,21 @@ FOREIGN = (
     {"Origin": "http://evil.example"},
     {"Origin": "null"},
     {"Sec-Fetch-Site": "none"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "null"},
+    {"Sec-Fetch-Site": "same-origin", "Origin": "http://evil.example"},
 )
+
+
+@pytest.mark.parametrize("origin", ["own", "null", None])
+async def test_what_browsers_send_from_our_own_pages(house: House, origin: str | None) -> None:
+    """Chromium writes `Origin: null` into a form of a page whose policy gives no referrer, and says `same-origin`."""
+    ana = await house.member(ANA, "owner")
+    headers = {"Sec-Fetch-Site": "same-origin"}
+    if origin is not None:
+        headers["Origin"] = house.web.url if origin == "own" else origin
+    assert (await ana.send("/people/invite", headers, email=BEN, role="viewer"))[0] == 200
+    assert (await house.browser().send("/sign-in", headers, email=ANA, password=PASSWORD))[0] == 303
+    assert (await house.browser().send("/sign-in", {"Origin": house.web.url}, email=ANA, password=PASSWORD))[0] == 303
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
