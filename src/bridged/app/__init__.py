@@ -372,7 +372,7 @@ async def sync(
         _log.info("sync_started", connection=connection.id, kinds=len(chosen), pace=first, afresh=afresh, cause=cause)
         async with attended(work, connection.timezone, paced=pace is None), rereads.beside(desk):
             report = await _recorded(work, afresh=afresh)
-    await sweep_erased(app.database, steering.scope_of(connection), clock.now())
+    await sweep_erased(app.database, steering.scope_of(connection), clock.now(), whole=True)
     await _judged(app, connection, report)
     _log.info(
         "sync_finished",

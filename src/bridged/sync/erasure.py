@@ -26,20 +26,29 @@ async def erase(conn: Conn, scope: Scope, customer_id: str, by: str, now: dateti
     return await receipts.record(conn, scope.workspace_id, scope.connection_id, customer_id, by, counts, now)
 
 
-async def sweep(database: Database, scope: Scope, now: datetime) -> int:
-    """Erases what came of customers erased before. How many rows that were; mostly there is nobody to look for."""
+async def sweep(database: Database, scope: Scope, now: datetime, *, whole: bool = False) -> int:
+    """Erases what came of customers erased before. How many rows that were; mostly there is nobody to look for.
+
+    Whoever nothing came of costs a look into indexes, however many were erased. With `whole` also what hangs on erased
+    objects and names no customer: that is looked for after a sync, not after every batch of events.
+    """
     async with database.transaction(scope.workspace_id) as conn:
-        known = await receipts.all_of(conn, scope.connection_id)
+        known = {each.customer_id: each for each in await receipts.all_of(conn, scope.connection_id)}
+        if not known:
+            return 0
+        back = await mirrored.returned(conn, scope, known) | await traces.returned(conn, scope.connection_id, known)
     found = 0
-    for each in known:
+    for customer_id in sorted(back):
         async with database.transaction(scope.workspace_id) as conn:
-            counts = await _erase(conn, scope, each.customer_id, now)
-            if counts:
-                counts += await receipts.forget(conn, scope.connection_id, each.customer_id)
-                await receipts.record(
-                    conn, scope.workspace_id, scope.connection_id, each.customer_id, each.erased_by, counts, now
-                )
+            counts = await _erase(conn, scope, customer_id, now)
+            counts += await receipts.forget(conn, scope.connection_id, customer_id)
+            by = known[customer_id].erased_by
+            await receipts.record(conn, scope.workspace_id, scope.connection_id, customer_id, by, counts, now)
         found += counts.total()
+    if whole:
+        async with database.transaction(scope.workspace_id) as conn:
+            for kind in mirrored.ALL:
+                found += await mirrored.hanging(conn, kind, scope, now)
     return found
 
 

@@ -27,6 +27,15 @@ async def events(conn: Conn, connection_id: str, customer_id: str, objects: Coll
     return cursor.rowcount
 
 
+async def returned(conn: Conn, connection_id: str, customers: Collection[str]) -> set[str]:
+    """Those of some erased customers of whom events came since: an emptied one names nobody any more."""
+    cursor = await conn.execute(
+        "select distinct customer_id from bridged.events where connection_id = %s and customer_id = any(%s)",
+        (connection_id, list(customers)),
+    )
+    return {row["customer_id"] for row in await cursor.fetchall()}
+
+
 async def blank(conn: Conn, connection_id: str, arrived: Sequence[Arrived]) -> None:
     """Empties events that told of what was erased before they came."""
     await conn.execute(

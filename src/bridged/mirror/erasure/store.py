@@ -83,6 +83,28 @@ def _theirs(kind: Kind) -> LiteralString:
     return " or ".join(parts)
 
 
+async def returned(conn: Conn, scope: Scope, customers: Collection[str]) -> set[str]:
+    """Those of some erased customers of whom objects came since: a tombstone names nobody any more."""
+    found: set[str] = set()
+    for kind in ALL:
+        if kind.name == "customers" or kind.name not in _WHERE:
+            continue
+        cursor = await conn.execute(
+            about(
+                kind,
+                "select distinct customer_id from {table} where connection_id = %s and customer_id = any(%s)",
+            ),
+            (scope.connection_id, list(customers)),
+        )
+        found |= {row["customer_id"] for row in await cursor.fetchall()}
+    return found
+
+
+async def hanging(conn: Conn, kind: Kind, scope: Scope, now: datetime) -> int:
+    """Erases what came since and hangs on something erased, whosever it was."""
+    return 0 if kind.name in _WHERE else len(await erase(conn, kind, scope, "", now))
+
+
 async def stand_in(conn: Conn, scope: Scope, customer_id: str, now: datetime) -> None:
     """A tombstone of a customer who is not mirrored: neither will they be."""
     await conn.execute(
