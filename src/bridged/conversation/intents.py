@@ -33,12 +33,25 @@ Signals = frozenset[str]
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """The intent (`unknown` if no rule fits), the slots found, the question's language, how sure we are (0 to 1)."""
+    """The intent (`unknown` if no rule fits), the slots found, the question's language, how sure we are (0 to 1).
+
+    `choices`: where we are not sure, up to three intents one of which may have been meant, the likeliest first.
+    """
 
     intent: str
     slots: Mapping[str, tuple[str, ...]]
     language: str
     confidence: float
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A whole message as understood: what it asks, in order; `text` is the message without card numbers."""
+
+    text: str
+    language: str
+    questions: tuple[Understood, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +92,12 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
         return Understood(UNKNOWN, _slots(signals), spoken, 0.0)
     confidence = round(rule.confidence * (1 - _DOUBT * (1 - known)), 3)
     return Understood(rule.intent, _slots(signals), spoken, confidence)
+
+
+def read(text: str, language: str | None = None, *, previous: str | None = None) -> Reading:
+    """All that a message asks."""
+    understood = understand(text, language, previous=previous)
+    return Reading(text, understood.language, (understood,))
 
 
 def detect_language(text: str, default: str = "en") -> str:

@@ -6,13 +6,14 @@ The customer is given by the caller (a session, a linked channel), never taken f
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 from bridged.conversation.answers import needs, next_payment, not_understood, refusal
 from bridged.conversation.facts import Answer, Facts, Foresight, Need, NoUpcoming, Preview, Refused, Seen
-from bridged.conversation.intents import UNKNOWN, understand
+from bridged.conversation.intents import UNKNOWN, Reading, understand
 from bridged.core.db import Database
 from bridged.core.errors import BridgedError
 from bridged.mirror import store as mirror
@@ -35,23 +36,61 @@ _NO_UPCOMING = "invoice_upcoming_none"
 
 @dataclass(frozen=True, slots=True)
 class Asker:
-    """Who asks, where, and what is known of the merchant. `fresh`: the mirror is recent enough as it is."""
+    """Who asks, where, and what is known of the merchant. `fresh`: the mirror is recent enough as it is.
+
+    `level`: 1 where the channel proves who writes, 2 where they were asked for more (decides what may be shown).
+    `portal`: where the merchant lets customers change things by themselves.
+    """
 
     scope: Scope
     customer_id: str
     zone: str | None
     country: str | None
     fresh: bool
+    level: Literal[1, 2] = 2
+    portal: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A button or a row of a list: pressing it asks `intent`. `title` has at most 20 characters."""
+
+    intent: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True)
+class Handoff:
+    """What a person has to do, and what they should know of it."""
+
+    kind: str
+    summary: str
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What was asked before in this thread: its intent and slots, and the object it was about."""
+
+    intent: str
+    slots: Mapping[str, tuple[str, ...]]
+    objects: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What is said. `answered` is False for a refusal and for a question that was not understood."""
+    """What is said. `answered` is False for a refusal and for a question that was not understood.
+
+    `level`: the one it takes to be answered, where the asker's was too low.
+    """
 
     answer: Answer
     answered: bool
     engine: str = _ENGINE
     trouble: BridgedError | None = None
+    reading: Reading | None = None
+    choices: tuple[Choice, ...] = ()
+    handoff: Handoff | None = None
+    level: Literal[1, 2] | None = None
 
 
 async def reply(database: Database, asker: Asker, question: str, now: int, freshen: Freshen, deadline: float) -> Reply:
