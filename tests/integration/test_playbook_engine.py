@@ -7,7 +7,7 @@ import itertools
 import random
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 import pytest
@@ -239,6 +239,41 @@ async def test_facts_too_old_are_read_again_or_nothing_is_sent(play: Play) -> No
     await play.turn(3 * DAY)
     assert (await play.runs())[-1]["reason"] == "stale_data"
     assert (await play.runs())[-1]["state"] == "suppressed"
+
+
+async def test_a_fact_nobody_foresaw_stops_no_other(play: Play) -> None:
+    """A date beyond all calendars breaks the enrolment of one customer and the decision of another, and only those."""
+    beyond, dated = 10**14, {"collection_method": "send_invoice", "due_date": None}
+    await play.on("invoice_due")
+    await play.on("paid", simple())
+    await play.mirrors(invoice("in_late", "open", **dated), invoice("in_odd", "open", **dated))
+    await play.happens("invoice_due", "in_late", "cus_ben", "in_late", due_date=play.at + 5 * 86400)
+    await play.turn()
+    await set_due(play, _RUNS, beyond)
+    await play.happens("invoice_due", "in_odd", "cus_ana", "in_odd", due_date=beyond)
+    play.now += 3 * DAY
+    for number in range(3):
+        await pay(play, number, ("cus_ana", "cus_ben")[number % 2])
+    done = await play.engine.turn(play.scope, play.now)
+    assert (done.moments, done.enrolled, len(await play.messages())) == (3, 3, 3)
+    waiting = await play.ask("select key from bridged.moments where connection_id = %s and state = 'new'")
+    assert [row["key"] for row in waiting] == ["in_odd"]
+    assert {row["state"] for row in await play.runs() if row["playbook_id"] == "invoice_due"} == {"enrolled"}
+    # Once mended, both go on.
+    await set_due(play, _RUNS, play.at)
+    await set_due(play, _MOMENTS, play.at)
+    assert len(await play.turn(HOUR)) == 2
+
+
+_RUNS = """update bridged.playbook_runs set moment = jsonb_set(moment, '{facts,due_date}', to_jsonb(%s::bigint))
+where connection_id = %s and playbook_id = 'invoice_due'"""
+_MOMENTS = """update bridged.moments set facts = jsonb_set(facts, '{due_date}', to_jsonb(%s::bigint))
+where connection_id = %s and kind = 'invoice_due'"""
+
+
+async def set_due(play: Play, statement: LiteralString, at: int) -> None:
+    async with play.database.transaction(play.scope.workspace_id) as conn:
+        await conn.execute(statement, (at, play.scope.connection_id))
 
 
 async def test_a_live_channel_needs_approved_templates_and_takes_no_test_customer(play: Play) -> None:

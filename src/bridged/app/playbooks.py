@@ -121,7 +121,9 @@ def engine(app: App) -> Engine:
 
 
 async def turn(app: App, running: Engine, now: datetime) -> list[Turn]:
-    """One turn of the engine for every connection that has playbooks, of all workspaces."""
+    """One turn of the engine for every connection that has playbooks, of all workspaces; none waits for another's
+    trouble. Raises DatabaseUnavailable.
+    """
     async with app.database.transaction() as conn:
         active = await store.active_connections(conn)
     done: list[Turn] = []
@@ -132,6 +134,8 @@ async def turn(app: App, running: Engine, now: datetime) -> list[Turn]:
             raise
         except BridgedError as error:
             _log.error("playbooks_stand_still", connection=scope.connection_id, code=error.code, message=error.message)
+        except Exception as error:  # noqa: BLE001 - what nobody foresaw in one connection
+            _log.error("playbooks_stand_still", connection=scope.connection_id, code=type(error).__name__)
     return done
 
 

@@ -11,7 +11,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
+from bridged.core import log
 from bridged.core.db import Conn, Database
+from bridged.core.errors import BridgedError, DatabaseUnavailable
 from bridged.messages.outbox import Address, Draft
 from bridged.messages.outbox import store as outbox
 from bridged.mirror.store import Scope
@@ -38,6 +40,9 @@ BACK_WITHIN = timedelta(days=2)
 MOMENTS = 200
 RUNS = 100
 _RECENT = 100
+_MOST_BROKEN = 20
+"""Moments passed over in one turn: where more break it, it is not they that are broken."""
+_log = log.logger("playbooks")
 Freshen = Callable[[Scope, str, str, int], Awaitable[bool]]
 """Reads the object of a customer again, to be at most so many seconds old; False: it could not be done now."""
 ChannelOf = Callable[[Conn, Scope], Awaitable[Channel]]
@@ -61,6 +66,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """Moments taken in one transaction, customers enrolled by them, and the number of the last moment."""
+
+    moments: int
+    enrolled: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
 class Engine:
     """Runs playbooks over a database. `freshen` None: the facts are taken as they are, or are too old."""
 
@@ -72,15 +86,47 @@ class Engine:
     _timed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     async def turn(self, scope: Scope, now: datetime) -> Turn:
-        """Takes all moments there are and decides every run whose time has come."""
+        """Takes all moments there are and decides every run whose time has come.
+
+        One moment or run that nobody foresaw stops no other: it is logged, stays as it is and is tried again, a moment
+        next turn, a run when its lease ends. Raises DatabaseUnavailable, and BridgedError for what concerns them all.
+        """
         await self.make_timed(scope, now)
         await self.take_back(scope, now)
-        moments = enrolled = decided = 0
-        while (taken := await self.take_moments(scope, now))[0]:
-            moments, enrolled = moments + taken[0], enrolled + taken[1]
+        moments, enrolled = await self._take_all(scope, now)
+        decided = 0
         while done := await self.decide_due(scope, now):
             decided += done
         return Turn(moments, enrolled, decided)
+
+    async def _take_all(self, scope: Scope, now: datetime) -> tuple[int, int]:
+        moments = enrolled = after = broken = 0
+        limit = MOMENTS
+        while True:
+            try:
+                taken = await self.take_moments(scope, now, limit, after)
+            except BridgedError:
+                raise
+            except Exception as error:
+                if limit > 1:
+                    limit = 1  # to find which of them it is
+                    continue
+                broken += 1
+                if broken > _MOST_BROKEN:
+                    raise
+                after = await self._pass_over(scope, after, error)
+                limit = MOMENTS
+                continue
+            if not taken.moments:
+                return moments, enrolled
+            moments, enrolled, after = moments + taken.moments, enrolled + taken.enrolled, taken.last
+
+    async def _pass_over(self, scope: Scope, after: int, error: Exception) -> int:
+        async with self.database.transaction(scope.workspace_id) as conn:
+            found = await profiles.claim(conn, scope, 1, after)
+        for each in found:
+            _log.error("moment_not_taken", connection=scope.connection_id, seq=each.seq, error=type(error).__name__)
+        return found[0].seq if found else after
 
     # --- moments ---
 
@@ -107,12 +153,12 @@ class Engine:
             async with self.database.transaction(scope.workspace_id) as conn:
                 await handed_back(conn, scope, origin, message_id, now)
 
-    async def take_moments(self, scope: Scope, now: datetime, limit: int = MOMENTS) -> tuple[int, int]:
-        """Takes waiting moments, as one transaction: how many, and how many customers were enrolled."""
+    async def take_moments(self, scope: Scope, now: datetime, limit: int = MOMENTS, after: int = 0) -> Taken:
+        """Takes waiting moments whose number is over `after`, as one transaction."""
         async with self.database.transaction(scope.workspace_id) as conn:
-            claimed = await profiles.claim(conn, scope, limit)
+            claimed = await profiles.claim(conn, scope, limit, after)
             if not claimed:
-                return 0, 0
+                return Taken(0, 0, after)
             moments = [each.moment for each in claimed]
             active = await self._active(conn, scope)
             customers = sorted({each.customer_id for each in moments})
@@ -126,7 +172,7 @@ class Engine:
                 await self._heed(conn, scope, moment, now)
                 enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
             await profiles.settle(conn, scope, [each.seq for each in claimed])
-            return len(moments), enrolled
+            return Taken(len(moments), enrolled, claimed[-1].seq)
 
     async def _active(self, conn: Conn, scope: Scope) -> list[Ready]:
         stored = [each for each in await store.all_of(conn, scope) if each.enabled]
@@ -197,12 +243,17 @@ class Engine:
     # --- decisions ---
 
     async def decide_due(self, scope: Scope, now: datetime, limit: int = RUNS) -> int:
-        """Leases runs whose time has come and decides each. How many."""
+        """Leases runs whose time has come and decides each. How many. One that can't be decided keeps its lease."""
         holder = str(uuid.uuid4())
         async with self.database.transaction(scope.workspace_id) as conn:
             claimed = await runs.claim(conn, scope, now, now + LEASE, holder, limit)
         for run in claimed:
-            await self.decide(scope, run, holder, now)
+            try:
+                await self.decide(scope, run, holder, now)
+            except DatabaseUnavailable:
+                raise
+            except Exception as error:  # noqa: BLE001 - one customer's facts must not keep the others waiting
+                _log.error("run_undecided", connection=scope.connection_id, run=run.id, error=type(error).__name__)
         return len(claimed)
 
     async def decide(self, scope: Scope, run: Run, holder: str, now: datetime) -> None:

@@ -266,12 +266,14 @@ async def moments_of_customer(conn: Conn, scope: Scope, customer_id: str, limit:
     return [Numbered(row["seq"], from_row(row)) for row in await cursor.fetchall()]
 
 
-async def claim(conn: Conn, scope: Scope, limit: int) -> list[Numbered]:
-    """New moments, the oldest first, locked until the transaction ends; those another holds are passed over."""
+async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0) -> list[Numbered]:
+    """New moments, the oldest after number `after` first, locked until the transaction ends; those another holds are
+    passed over.
+    """
     cursor = await conn.execute(
-        "select " + _MOMENT + " from bridged.moments where connection_id = %s and state = 'new' "
+        "select " + _MOMENT + " from bridged.moments where connection_id = %s and state = 'new' and seq > %s "
         "order by seq limit %s for update skip locked",
-        (scope.connection_id, limit),
+        (scope.connection_id, after, limit),
     )
     return [Numbered(row["seq"], from_row(row)) for row in await cursor.fetchall()]
 
