@@ -3,9 +3,9 @@
 import random
 import time
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 
-import msgspec
 import psycopg
 
 from bench.stand import keep
@@ -15,7 +15,10 @@ from bridged.accounts.audit import SYSTEM
 from bridged.app import scoring
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
+from bridged.mirror.store import Scope
+from bridged.profiles import store as profiles
 from bridged.profiles.facts import Profile
+from bridged.profiles.moments import Standing
 from bridged.profiles.scoring.model import DEFAULT
 from bridged.profiles.scoring.store import Wanted
 from ground import WORKSPACE, Cluster, new_scope
@@ -60,8 +63,9 @@ async def test_scores(cluster: Cluster, tmp_path: Path) -> None:
             await conn.execute("update bridged.connections set livemode = true")
             connection = await accounts.by_id(conn, WORKSPACE, scope.connection_id)
         assert connection is not None
+        await fill(app, scope)
         with psycopg.connect(owner, autocommit=True) as admin:
-            fill(admin, scope.connection_id)
+            admin.execute("vacuum analyze bridged.profiles")
             found: dict[str, float] = {}
             found["first"] = await timed(scoring.refresh_all(app, connection))
             found["again"] = await timed(scoring.refresh_all(app, connection))
@@ -83,12 +87,11 @@ async def test_scores(cluster: Cluster, tmp_path: Path) -> None:
     assert lines == SIZE + 1
 
 
-def fill(admin: psycopg.Connection, connection_id: str) -> None:
-    copy = "copy bridged.profiles (workspace_id, connection_id, customer_id, facts) from stdin"
-    with admin.cursor() as cursor, cursor.copy(copy) as rows:
-        for each in shoppers(SIZE):
-            rows.write_row((WORKSPACE, connection_id, each.customer_id, msgspec.json.encode(each).decode()))
-    admin.execute("vacuum analyze bridged.profiles")
+async def fill(app: root.App, scope: Scope) -> None:
+    people = shoppers(SIZE)
+    while some := list(islice(people, 5000)):
+        async with app.database.transaction(WORKSPACE) as conn:
+            await profiles.write(conn, scope, [(each, Standing()) for each in some])
 
 
 async def timed(work: object) -> float:
