@@ -448,17 +448,6 @@ async def _run_of(conn: Conn, scope: Scope, origin: str) -> tuple[Run, int] | No
     return (run, found[1]) if run else None
 
 
-async def heard(
-    conn: Conn, scope: Scope, origin: str, message_id: str, outcome: str, code: str | None, now: datetime
-) -> None:
-    """Notes what became of a message (`delivered`, `read`, `replied`, `failed`): for whoever tells of it, in their
-    transaction.
-    """
-    found = await _run_of(conn, scope, origin)
-    if found is not None:
-        await runs.heard(conn, scope, found[0], Entry(found[1], outcome, code, None, message_id), now)
-
-
 async def handed_back(conn: Conn, scope: Scope, origin: str, message_id: str, now: datetime) -> None:
     """A message came back "expired", and nothing was sent: its step is decided anew. In the transaction that marks the
     message so; told twice, it counts once.

@@ -184,7 +184,7 @@ async def locked(conn: Conn, scope: Scope, run_id: str) -> Run | None:
 
 
 async def heard(conn: Conn, scope: Scope, run: Run, entry: Entry, now: datetime) -> bool:
-    """Notes what became of a message: delivered, read, failed. False: it was noted before."""
+    """Notes what became of a message. False: it was noted before."""
     cursor = await conn.execute(
         "select from bridged.playbook_steps where connection_id = %s and run_id = %s and message_id = %s "
         "and outcome = %s",
