@@ -22,9 +22,9 @@ _ROOM = 2 * 2**30
 
 
 @contextlib.contextmanager
-def scratch() -> Iterator[Path]:
+def scratch(*, memory: bool = True) -> Iterator[Path]:
     """A folder for a server's data, in memory where there is room: a clone is a thousand small files."""
-    roomy = os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
+    roomy = memory and os.access(_MEMORY, os.W_OK) and shutil.disk_usage(_MEMORY).free > _ROOM
     folder = Path(tempfile.mkdtemp(prefix="bridged-tests-", dir=_MEMORY if roomy else None))
     try:
         yield folder

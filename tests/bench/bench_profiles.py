@@ -53,9 +53,9 @@ on conflict do nothing
 
 
 @contextmanager
-def served() -> Iterator[tuple[str, str]]:
-    """A server with an empty database: URLs of owner and application."""
-    with scratch() as home:
+def served(*, memory: bool = True) -> Iterator[tuple[str, str]]:
+    """A server with an empty database: URLs of owner and application. A million customers take 25 GB."""
+    with scratch(memory=memory) as home:
         embedded = Embedded(home)
         embedded.arrive()
         try:

@@ -50,7 +50,9 @@ CLOCK_HOMES: dict[str, tuple[set[str], str]] = {
 }
 
 BROAD_EXCEPTS: dict[str, str] = {
+    "app/playbooks.py": "one connection's trouble keeps no other's playbooks waiting",
     "core/jobs.py": "the worker's loop: a worker that gives up helps nobody",
+    "playbooks/run.py": "one customer's facts that nobody foresaw keep no other customer waiting",
     "sync/webhooks.py": "one event that meets a fault becomes a dead letter; those behind it are applied",
     "web/edge.py": "whatever a request met, it is answered",
 }
