@@ -61,6 +61,7 @@ for _name, _place, _help in (
         "listening:listen",
         "Keep the mirror fresh without a public address: events are fetched as they happen, until Ctrl-C.",
     ),
+    ("eval", "evaluation:evaluate", "How well questions are understood: precision, coverage, confusions of a file."),
     (
         "doctor",
         "doctor:doctor",

@@ -113,3 +113,148 @@ RULES: tuple[Rule, ...] = (
         least_known=1.0,
     ),
 )
+
+
+# What questions mean, for all intents: rules over the meanings of their words (`meanings/`), the same in all languages.
+
+
+@dataclass(frozen=True, slots=True)
+class Sense:
+    """Fits if each group of `all_of` gives a meaning and `none_of` gives none."""
+
+    intent: str
+    confidence: float
+    all_of: tuple[Group, ...]
+    none_of: Group
+
+
+def _sense(intent: str, confidence: float, *all_of: str, none: str = "") -> Sense:
+    return Sense(intent, confidence, tuple(frozenset(each.split()) for each in all_of), frozenset(none.split()))
+
+
+SENSES: tuple[Sense, ...] = (
+    _sense("dispute_status", 0.95, "dispute"),
+    _sense("trial_end", 0.95, "trial", none="discount"),
+    _sense("trial_end", 0.9, "trial", "when how_long"),
+    _sense("discount_status", 0.95, "discount", none="trial plan_change"),
+    _sense("refund_request", 0.93, "refund", "refund_asked", none="refund_told"),
+    _sense("refund_status", 0.94, "refund", "refund_told", none="refund_asked"),
+    _sense("refund_status", 0.75, "refund", "refund_told", "refund_asked"),
+    _sense("refund_status", 0.7, "refund", "done when where", none="refund_asked"),
+    _sense("refund_request", 0.8, "refund", "want", none="refund_told"),
+    _sense("refund_status", 0.5, "refund"),
+    _sense("card_expiry", 0.94, "card method", "expire", none="fail"),
+    _sense("payment_failed_why", 0.94, "fail", "why", none="retry discount details"),
+    _sense("payment_failed_why", 0.92, "fail", "card method pay charge", none="retry when discount details"),
+    _sense("payment_failed_why", 0.6, "fail", none="retry when discount details"),
+    _sense("retry_when", 0.93, "retry", none="others"),
+    _sense("unknown_charge", 0.94, "twice", "charge pay"),
+    _sense("unknown_charge", 0.92, "strange", "charge pay card this", none="plan_change dispute"),
+    _sense("unknown_charge", 0.9, "why", "charge", none="fail confirm retry"),
+    _sense(
+        "unknown_charge", 0.85, "which", "this", "charge", none="fail confirm last paid every history owe when next"
+    ),
+    _sense("cancel_status", 0.93, "canceled", "done access when how_long confirm charge"),
+    _sense("cancel_status", 0.9, "canceled", "access"),
+    _sense("cancel_request", 0.94, "cancel", "want", none="access done"),
+    _sense("cancel_request", 0.9, "cancel", none="canceled access done when"),
+    _sense("cancel_request", 0.8, "cancel", "want", none="access"),
+    _sense("cancel_status", 0.7, "cancel", "done access"),
+    _sense("cancel_status", 0.75, "canceled"),
+    _sense("billing_details", 0.94, "details", "edit", none="card method"),
+    _sense("billing_details", 0.9, "details", "invoice have which", none="card method"),
+    _sense("update_card", 0.94, "card method", "new", none="expire fail strange twice refund which"),
+    _sense("update_card", 0.8, "card method", "new", none="expire fail strange twice refund"),
+    _sense("card_on_file", 0.9, "card method", "file which", none="new expire fail twice strange"),
+    _sense("card_on_file", 0.6, "card method", none="new expire fail twice strange"),
+    _sense("auto_renew", 0.94, "renew", none="how_much"),
+    _sense("next_payment_amount", 0.85, "renew", "how_much"),
+    _sense("change_plan", 0.93, "plan_change", none="card method details when"),
+    _sense("change_plan", 0.85, "sub", "upgrade", none="card method details"),
+    _sense("amount_owed", 0.93, "owe", none="paylink link receipt"),
+    _sense("amount_owed", 0.8, "owe", none="link receipt"),
+    _sense("pay_link", 0.96, "link", "pay invoice owe paylink"),
+    _sense("pay_link", 0.92, "paylink", none="receipt when confirm method new fail"),
+    _sense("pay_link", 0.7, "paylink", none="receipt when fail"),
+    _sense("invoice_copy", 0.94, "receipt", none="details"),
+    _sense("invoice_copy", 0.88, "invoice", "send", none="owe paylink history when how_much details confirm"),
+    _sense("total_spent", 0.94, "total", "paid pay charge", none="owe every history"),
+    _sense("total_spent", 0.8, "total", "paid pay charge", none="owe every"),
+    _sense("total_spent", 0.93, "how_much", "paid", "year total", none="last every"),
+    _sense("total_spent", 0.8, "how_much", "paid pay charge", "year", none="last every next"),
+    _sense("last_payment", 0.94, "last", "pay charge invoice", none="history receipt refund"),
+    _sense("last_payment", 0.9, "last", "pay charge invoice", none="receipt refund"),
+    _sense("last_payment", 0.9, "previous", "pay charge"),
+    _sense("payment_history", 0.93, "history", "pay charge invoice", none="how_much refund confirm last"),
+    _sense("payment_history", 0.9, "show", "pay charge invoice", "history"),
+    _sense("payment_history", 0.8, "history", none="how_much refund"),
+    _sense("plan_price", 0.93, "price", "sub", none="cancel plan_change next"),
+    _sense("plan_price", 0.93, "price how_much pay charge", "every", none="next plan_change renew"),
+    _sense("subscription_status", 0.93, "sub", "active", none="canceled cancel"),
+    _sense("subscription_status", 0.8, "active", none="canceled cancel refund discount trial card dispute"),
+    _sense("current_plan", 0.91, "sub", "have include", none="price active"),
+    _sense("current_plan", 0.86, "sub", "which", none="price active owe upgrade"),
+    _sense("current_plan", 0.86, "include", none="price"),
+    _sense("payment_confirm", 0.92, "confirm", "pay charge just", none="when fail refund last paylink"),
+    _sense("payment_confirm", 0.75, "confirm", "just", none="fail refund"),
+    _sense(
+        "next_payment_date",
+        0.8,
+        "when",
+        "next",
+        "pay charge invoice",
+        none="last done refund retry fail trial renew cancel canceled card",
+    ),
+    _sense(
+        "next_payment_amount",
+        0.8,
+        "how_much",
+        "next",
+        "pay charge invoice price",
+        none="last paid refund trial canceled every total",
+    ),
+)
+# Without one of these a question is not about payments, whatever it is like.
+OURS: Group = frozenset(
+    [
+        "card",
+        "method",
+        "sub",
+        "invoice",
+        "pay",
+        "charge",
+        "refund",
+        "trial",
+        "discount",
+        "dispute",
+        "retry",
+        "fail",
+        "owe",
+        "paylink",
+        "receipt",
+        "price",
+        "plan_change",
+        "renew",
+        "canceled",
+        "cancel",
+        "details",
+        "total",
+        "expire",
+        "active",
+        "strange",
+        "twice",
+        "history",
+        "include",
+    ]
+)
+# What is not ours to answer: other people's data, and whatever has nothing to do with payments.
+FOREIGN: Group = frozenset({"foreign", "others"})
+
+
+def senses(meanings: Group) -> dict[str, float]:
+    """How sure the rules are of each intent that fits."""
+    found: dict[str, float] = {}
+    for rule in SENSES:
+        if not rule.none_of & meanings and all(group & meanings for group in rule.all_of):
+            found[rule.intent] = max(found.get(rule.intent, 0.0), rule.confidence)
+    return found
