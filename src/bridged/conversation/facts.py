@@ -118,7 +118,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said, and what it rests on. `handoff`: a person must look, something was not understood."""
+    """What is said, and what it rests on. `handoff`: a person must look, something was not understood.
+
+    `shown`: the amounts, dates, last fours and addresses in `text`, letter for letter.
+    """
 
     text: str
     intent: str
@@ -129,6 +132,7 @@ class Answer:
     locale: str
     zone: str
     handoff: bool = False
+    shown: tuple[str, ...] = ()
 
 
 def facts_of(seen: Seen, *fields: str) -> tuple[Fact, ...]:
