@@ -109,13 +109,20 @@ def _latin(char: str) -> bool:
 
 
 def _line(text: str, values: tuple[str, ...]) -> Line:
-    """Cuts a line at its values. One that touches a letter, a digit or a sign is another value, left in the words."""
-    if not values:
-        return Line((), (folded(text),), text)
-    any_of = "|".join(re.escape(value) for value in values)
-    pattern = re.compile(rf"(?<![\w+\-\u2212$€£¥%])(?<!\d[.,])({any_of})(?![\w%])(?![.,]\d)")
-    parts = pattern.split(text.strip())
+    parts = line_values(text.strip(), values)
     return Line(tuple(parts[1::2]), tuple(folded(part) for part in parts[::2]), " ".join(parts[::2]))
+
+
+def line_values(text: str, values: tuple[str, ...]) -> list[str]:
+    """A line cut at its values: words, value, words, value, words.
+
+    What touches a letter, a digit or a sign is another value, and is left in the words.
+    """
+    if not values:
+        return [text]
+    any_of = "|".join(re.escape(value) for value in values)
+    pattern = rf"(?<![\w+\-\u2212$€£¥%])(?<!\d[.,])({any_of})(?![\w%])(?![.,]\d)"
+    return re.split(pattern, text)
 
 
 def _paired(told: list[Line], said: list[Line], language: str) -> list[str]:
