@@ -70,7 +70,9 @@ async def desk(settings: Settings, owner: str) -> AsyncIterator[Desk]:
             scope = await new_scope(conn)
             await put(conn, scope, [good("cus_1", name=MARK, livemode=False)])
             await refresh.customers(conn, scope, ["cus_1"], now, livemode=False)
-            await profiles.write(conn, scope, [(Profile("cus_1", name=MARK, email="ana@example.com"), Standing())])
+            await profiles.write(
+                conn, scope, [(Profile("cus_1", name=f"{MARK}\u202e\u200b", email="ana@example.com"), Standing())]
+            )
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         await stored(app.database, scope, "invoices", [INVOICE])
         await stored(app.database, scope, "charges", [CHARGE])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 from dataclasses import asdict, replace
+from datetime import datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -45,7 +46,7 @@ class NextPaymentDocument(BaseModel):
     """What a customer owes now and what comes next, as they would be told in English, and what it rests on."""
 
     object: str
-    as_of: int | None = Field(description="Unix seconds by Stripe's clock.")
+    as_of: datetime | None = Field(description="By Stripe's clock: when it held.")
     customer: str
     text: str
     items: list[PaymentItemDocument]
