@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from bridged.conversation.answers import Answer
 from bridged.conversation.grounding import shown, violations
+from bridged.conversation.model import masked, unmasked
 from unit import rewording
 
 ANSWERS = rewording.answers()
@@ -42,6 +43,22 @@ def test_nothing_but_words_can_be_put_in(answer: Answer, put: str, place: int) -
     if not violations(text, answer):
         assert not any(char.isnumeric() for char in put), text
         assert all(value in text for value in shown(answer))
+
+
+SEVERAL = [answer for answer in ANSWERS if "\n" in answer.text]
+
+
+@given(st.sampled_from(SEVERAL), st.data())
+def test_values_stay_in_their_lines(answer: Answer, data: st.DataObject) -> None:
+    """Values that change places with those of another line are found, unless they happen to be the same."""
+    text, values = masked(answer)
+    moved = dict(zip(values, data.draw(st.permutations(list(values.values()))), strict=True))
+    placed = [
+        [sorted(table[name] for name in table if name in line) for line in text.split("\n")]
+        for table in (values, moved)
+    ]
+    said = violations(unmasked(text, moved), answer)
+    assert bool(said) or placed[0] == placed[1]
 
 
 @pytest.mark.parametrize("case", HARMLESS, ids=lambda case: f"{case['language']} {case['kind']} {case['text'][:30]}")
