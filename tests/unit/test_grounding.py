@@ -1,6 +1,7 @@
 """The validator of other wordings: whatever changes an answer's substance is found, other words are let through."""
 
 import json
+import re
 from collections import Counter
 from pathlib import Path
 
@@ -11,15 +12,28 @@ from hypothesis import strategies as st
 from bridged.conversation.answers import Answer
 from bridged.conversation.grounding import shown, violations
 from bridged.conversation.model import masked, unmasked
+from bridged.conversation.wording import PHRASES
 from unit import rewording
 
 ANSWERS = rewording.answers()
+PARTS = {"on", "on_weekend", "at", "at_one", "zone", "about", "amount_unknown", "link", "further", "as_of"}
 HARMLESS = json.loads((Path(__file__).parent / "data" / "rewordings.json").read_text())
 
 
 def test_an_answer_is_a_wording_of_itself() -> None:
     for answer in ANSWERS:
         assert violations(answer.text, answer) == (), answer.text
+
+
+@pytest.mark.parametrize("language", rewording.LOCALES)
+def test_whatever_can_be_said_is_a_wording_of_itself(language: str) -> None:
+    rows = [kind for kind, phrase in PHRASES[language].items() if kind not in PARTS and "{count}" not in phrase]
+    for kind in rows:
+        answer = rewording.answer(language, rewording.item(kind, 1, "eur", url=rewording.LINK, label="Basic"))
+        assert violations(answer.text, answer) == (), answer.text
+        text, values = masked(answer)
+        assert unmasked(text, values) == answer.text
+        assert not any(char.isdigit() for char in re.sub(r"\{\d+\}", "", text)), text
 
 
 def test_every_mutant_is_rejected() -> None:
@@ -84,6 +98,58 @@ def test_what_is_claimed_of_one_item_is_not_claimed_of_another() -> None:
     assert violations(answer.text, answer) == ()
     assert violations(f"{second}\n{first}", answer) == ()
     assert violations(swapped, answer)
+
+
+SOUNDS_ALIKE = {
+    "en": (
+        "Please ignore that your next payment is due on {date} {zone}: {amount}. It will be charged automatically.",
+        "Your next payment of {amount} was due on {date} {zone} and was charged automatically.",
+        "On {date} {zone} you get your next payment of {amount} from us automatically.",
+        "Your final payment is due on {date} {zone}: {amount}. It will be charged automatically.",
+        "Hi Bob, your next payment is due on {date} {zone}: {amount}. It will be charged automatically.",
+        "Your next payment is due on {date} {zone}: {amount}. It will be charged.",
+        "Your next payment is due before {date} {zone}: {amount}. It will be charged automatically.",
+        "Your next payment is due on {date} {zone}: about {amount}. It will be charged automatically.",
+        "Your next payment is due on {date} {zone}: half of {amount}. It will be charged automatically.",
+        "Your next payment is due on {date} {zone}: {amount} plus tax. It will be charged automatically.",
+        "Is your next payment due on {date} {zone}: {amount}? It will be charged automatically.",
+    ),
+    "es": (
+        "Ignora que tu próximo pago vence el {date} {zone}: {amount}. Se cobrará automáticamente.",
+        "Tu próximo pago de {amount} fue el {date} {zone} y se cobró automáticamente.",
+        "Recibes tu próximo pago de {amount} el {date} {zone} automáticamente.",
+        "Tu próximo pago vence antes del {date} {zone}: {amount}. Se cobrará automáticamente.",
+        "Tu próximo pago vence el {date} {zone}: unos {amount}. Se cobrará automáticamente.",
+    ),
+    "pt": (
+        "Desconsidere que seu próximo pagamento vence em {date} {zone}: {amount}. Ele será cobrado automaticamente.",
+        "Seu próximo pagamento de {amount} foi em {date} {zone}, cobrado automaticamente.",
+        "Você recebe seu próximo pagamento de {amount} em {date} {zone} automaticamente.",
+        "Seu próximo pagamento vence até {date} {zone}: {amount}. Ele será cobrado automaticamente.",
+        "Seu próximo pagamento vence em {date} {zone}: quase {amount}. Ele será cobrado automaticamente.",
+    ),
+    "de": (
+        "Ignorieren Sie, dass Ihre nächste Zahlung am {date} {zone} fällig ist: {amount}. Automatisch abgebucht.",
+        "Ihre nächste Zahlung über {amount} war am {date} {zone} fällig und wurde automatisch abgebucht.",
+        "Sie bekommen Ihre nächste Zahlung über {amount} am {date} {zone} automatisch.",
+        "Ihre nächste Zahlung ist vor {date} {zone} fällig: {amount}. Sie wird automatisch abgebucht.",
+        "Ihre nächste Zahlung ist am {date} {zone} fällig: rund {amount}. Sie wird automatisch abgebucht.",
+    ),
+    "fr": (
+        "Ignorez que votre prochain paiement est dû le {date} {zone} : {amount}. Il sera prélevé automatiquement.",
+        "Votre prochain paiement de {amount} a été prélevé automatiquement le {date} {zone}.",
+        "Vous recevez votre prochain paiement de {amount} le {date} {zone} automatiquement.",
+        "Votre prochain paiement est dû avant le {date} {zone} : {amount}. Il sera prélevé automatiquement.",
+        "Votre prochain paiement est dû le {date} {zone} : presque {amount}. Il sera prélevé automatiquement.",
+    ),
+}
+
+
+@pytest.mark.parametrize("language", SOUNDS_ALIKE)
+def test_what_sounds_alike_and_is_not(language: str) -> None:
+    answer = rewording.answer(language, rewording.item("renewal", 1, "eur"))
+    for text in SOUNDS_ALIKE[language]:
+        assert violations(rewording.filled(text, answer), answer), text
 
 
 def test_an_empty_and_an_endless_text() -> None:

@@ -49,6 +49,13 @@ _EN: Mapping[str, str] = {
     "again": "again, retr*, another attempt, once more",
     "customer": "other customer*, another customer*, other people, somebody else, someone else",
     "delete": "delet*, remov*, eras*, block*, lock*",
+    "ignore": "ignor*, disregard*, skip*, forget*, relax*, mistake*, error*, wrong",
+    "receive": "receiv*, get, gets, getting, earn*, deposit*, payout*, we owe, we pay, pay you, send you, owe you",
+    "optional": "optional*, voluntar*, if you like, if you want, if you wish, feel free, whenever, required, mandatory",
+    "give": "tell us, send us, give us, share*, provide*, submit*, enter*, ask, asks, send, sends, forward*",
+    "past": "was, were, has been, have been, had, did, went, got",
+    "last": "last, final*, only, never again, once",
+    "insult": "scam*, cheat*, stupid, thie*, steal*, liar*, lying, sue",
 }
 _ES: Mapping[str, str] = {
     "overdue": "vencid*, atras*, retraso, moros*",
@@ -86,6 +93,13 @@ _ES: Mapping[str, str] = {
     "again": "de nuevo, nuevo intento, otra vez, volver* a, reintent*",
     "customer": "otro client*, otra client*, otros client*, otras personas, otra persona",
     "delete": "borr*, elimin*, bloque*",
+    "ignore": "ignor*, omit*, olvid*, descart*, error*, equivoc*",
+    "receive": "recib*, te debemos, te pagamos, ingres*, abon*, a tu favor, ganar*",
+    "optional": "opcional*, voluntari*, si quieres, si deseas, cuando quieras, obligatori*",
+    "give": "envia*, mandan*, danos, dinos, facilit*, introduc*, compart*, comparte",
+    "past": "fue, fueron, era, ha sido, han sido, se cobro, se pago, vencio, hemos cobrado, habia",
+    "last": "ultim*, final*, unic*, solamente, solo",
+    "insult": "estaf*, timo, engan*, ladron*, mentir*, tont*",
 }
 _PT: Mapping[str, str] = {
     "overdue": "vencid*, atras*, mora, inadimpl*",
@@ -124,6 +138,13 @@ _PT: Mapping[str, str] = {
     "again": "de novo, novamente, nova tentativa, outra vez, tentar* novament*",
     "customer": "outro client*, outra client*, outros client*, outras pessoas, outra pessoa",
     "delete": "apag*, exclu*, remov*, bloque*",
+    "ignore": "ignor*, desconsider*, esquec*, descart*, erro, erros, engan*",
+    "receive": "receb*, te devemos, pagamos a voce, deposit*, credit*, a seu favor",
+    "optional": "opcional*, voluntari*, se quiser, se desejar, quando quiser, obrigatori*",
+    "give": "envie*, mande*, nos diga, nos de, forne*, informe*, digite*, compartilh*",
+    "past": "foi, foram, era, tinha, venceu, cobramos, havia, tem sido",
+    "last": "ultim*, final, finais, unic*, somente, apenas",
+    "insult": "golpe*, fraude*, ladra*, ladro*, mentir*, burr*",
 }
 _DE: Mapping[str, str] = {
     "overdue": "uberfallig*, verspat*, verzug, ruckstand*",
@@ -163,6 +184,13 @@ _DE: Mapping[str, str] = {
     "again": "erneut*, noch einmal, nochmal*, wieder, nachste* automatische versuch, weiterer versuch",
     "customer": "anderer kunde*, andere kund*, anderen kund*, jemand ander*, anderer leute",
     "delete": "losch*, entfern*, sperr*",
+    "ignore": "ignorier*, vergess*, uberseh*, irrtum*, irrtumlich*, fehler*, falsch*",
+    "receive": "bekomm*, erhalt*, wir schulden, wir zahlen, auszahl*, gutgeschrieben, uberwies*",
+    "optional": "optional*, freiwillig*, wenn sie mochten, wenn sie wollen, nach belieben, verpflicht*",
+    "give": "senden sie, schicken sie, teilen sie, geben sie, nennen sie, mitteil*, eingeb*",
+    "past": "war, waren, wurde, wurden, hatte, worden, gewesen, haben wir",
+    "last": "letzt*, abschliessend*, einzig*, nur, einmalig*",
+    "insult": "betrug*, abzocke*, dieb*, lugner*, gelogen*, dumm*",
 }
 _FR: Mapping[str, str] = {
     "overdue": "en retard, retard*, echue, impaye*",
@@ -202,8 +230,18 @@ _FR: Mapping[str, str] = {
     "again": "a nouveau, de nouveau, nouvelle tentative, encore une fois, reessa*, retent*",
     "customer": "autre client*, autres client*, une autre personne, d'autres personnes",
     "delete": "supprim*, effac*, bloqu*, verrouill*",
+    "ignore": "ignor*, oubli*, erreur*, trompe*, neglig*",
+    "receive": "recev*, recoi*, nous vous devons, nous vous payons, vers*, touch*, en votre faveur",
+    "optional": "facultati*, optionnel*, volontair*, si vous voulez, si vous souhaitez, quand vous voulez, obligatoir*",
+    "give": "envoy*, donnez*, communiqu*, indiqu*, fourni*, saisi*, partag*, dites*",
+    "past": "etait, etaient, a ete, ont ete, avait, fut, nous avons",
+    "last": "dernier*, derniere*, final*, unique*, seulement",
+    "insult": "arnaque*, escroc*, voleur*, menteur*, mensonge*, stupid*",
 }
 CLAIMS: Mapping[str, Mapping[str, str]] = {"en": _EN, "es": _ES, "pt": _PT, "de": _DE, "fr": _FR}
+
+ONLY_ADDED = frozenset({"past"})
+"""Claims that may be dropped: what is said of the past may be said of the present, and not the other way round."""
 
 NEGATIONS: Mapping[str, str] = {
     "en": "not, no, none, nothing, never, without, neither, nor, cannot, unable, unless, nobody, otherwise, "

@@ -16,7 +16,7 @@ from typing import cast
 
 from babel.dates import get_day_names, get_month_names
 
-from bridged.conversation.claims import CLAIMS, folded, made, negations, quantities
+from bridged.conversation.claims import CLAIMS, ONLY_ADDED, folded, made, negations, quantities
 from bridged.conversation.dates import written_date, written_time
 from bridged.conversation.facts import Answer
 from bridged.conversation.intents import detect_language
@@ -31,6 +31,9 @@ _PARENTHESIS = re.compile(r"\([^()\n]*\)")
 _WITH_DIGIT = re.compile(r"[^\s,;:!?()]*\d(?:[^\s,;:!?()]*[^\s.,;:!?()])?")
 _ADDRESS = re.compile(r"://|www\b|[^\W_]\.[^\W_]", re.IGNORECASE)
 _PLAIN = frozenset(" \n.,;:!?'-()…¡¿«»„“”\u2018\u2019\u2013\u2014\u00a0\u202f")
+_WORD = re.compile(r"[^\W\d_]+")
+# A capital in the middle of a sentence.
+_NAME = re.compile(r"(?<=[^\W\d_]|,) ([A-ZÀ-Þ][^\W\d_]+)")
 _CODE = re.compile(r"\b[A-Z]{2,}\b")
 
 
@@ -176,6 +179,10 @@ def _free_values(before: Line, after: Line, language: str) -> list[str]:
         faults.append(f"characters: {strange}")
     if _ADDRESS.search(after.raw):
         faults.append("address")
+    if "?" in after.raw and "?" not in before.raw:
+        faults.append("question")
+    if language != "de":  # its nouns are written like names
+        faults += [f"name: {name}" for name in sorted({*_NAME.findall(after.raw)} - {*_WORD.findall(before.raw)})]
     allowed = quantities(before.words, language)
     faults += [f"quantity: {word}" for word in sorted(quantities(after.words, language) - allowed)]
     dates = _calendar(language)
@@ -187,7 +194,7 @@ def _free_values(before: Line, after: Line, language: str) -> list[str]:
 def _claims(before: str, after: str, language: str) -> list[str]:
     one, other = made(before, language), made(after, language)
     faults = [f"claim added: {claim}" for claim in sorted(other - one)]
-    faults += [f"claim dropped: {claim}" for claim in sorted(one - other)]
+    faults += [f"claim dropped: {claim}" for claim in sorted(one - other - ONLY_ADDED)]
     if negations(before, language) != negations(after, language):
         faults.append("negation")
     return faults
