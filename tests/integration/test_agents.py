@@ -4,11 +4,12 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import httpx2
+import psycopg
 import pytest
 from mcp import Client, StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
@@ -16,8 +17,11 @@ from starlette.routing import Route
 
 from bridged import accounts
 from bridged import app as root
+from bridged.accounts.audit import SYSTEM
+from bridged.app import people
 from bridged.core import clock
 from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from bridged.mirror.store import Scope
 from bridged.profiles import store as profiles
 from bridged.profiles.facts import Profile
@@ -192,6 +196,41 @@ async def test_over_http_without_a_token_that_holds_there_is_nothing(desk: Desk)
     assert (await web.post("/mcp", {"x": "x" * 70_000}, headers=HEADERS)).status == 413
     reply = await web.post("/mcp", PING, headers=HEADERS)
     assert {each["name"] for each in reply.json["result"]["tools"]} == set(TOOLS)
+
+
+async def test_over_http_a_session_is_guarded_as_at_the_api(desk: Desk, owner: str) -> None:
+    web, own = desk.web, {"Sec-Fetch-Site": "same-origin"}
+    cookies = {
+        name: await signed_in(web.app, name, workspace)
+        for name, workspace in (
+            ("viewer", WORKSPACE),
+            ("ended", WORKSPACE),
+            ("stranger", desk.stranger.workspace_id),
+        )
+    }
+    with psycopg.connect(owner) as conn:
+        conn.execute(
+            "update bridged.sessions set revoked_at = now() where user_id = "
+            "(select id from bridged.users where email = 'ended@example.com')"
+        )
+    asked = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "list_invoices", "arguments": {}}}
+    said = {}
+    for name, cookie in cookies.items():
+        headers = {**HEADERS, **own, "Cookie": f"bridged={cookie}"}
+        said[name] = await web.post("/mcp", asked, token="", headers=headers)
+    assert (said["ended"].status, said["ended"].code) == (401, "token_refused")
+    assert said["viewer"].json["result"]["structuredContent"]["invoices"][0]["id"] == "in_1"
+    assert said["stranger"].json["result"]["structuredContent"]["invoices"] == []
+    headers = {**HEADERS, "Cookie": f"bridged={cookies['viewer']}", "Sec-Fetch-Site": "cross-site"}
+    reply = await web.post("/mcp", asked, token="", headers=headers)
+    assert (reply.status, reply.code) == (403, "cross_site")
+
+
+async def signed_in(app: root.App, name: str, workspace: int) -> str:
+    """The cookie of somebody new, who may only look."""
+    inside = replace(app, workspace_id=workspace)
+    link = await people.make_link(inside, "invitation", SYSTEM, email=f"{name}@example.com", role="viewer")
+    return (await people.use_link(inside, link, "", Secret("several words in a row"), people.Visitor())).token.reveal()
 
 
 # Over standard input
