@@ -14,7 +14,7 @@ from pydantic_ai.usage import RequestUsage
 
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import assisting
+from bridged.app import assisting, checkup
 from bridged.conversation import agent, run
 from bridged.conversation.model import INTENTS, masked
 from bridged.conversation.run import Asker, Reply
@@ -238,6 +238,13 @@ async def test_a_setting_that_cannot_be_used_leaves_the_default_engine(desk: Des
     reply = await root.ask(replace(desk.app, settings=given), desk.connection, "cus_1", CLEAR)
     assert reply.answered
     assert reply.engine == "grammar (nobody:knows: settings_invalid)"
+
+
+async def test_the_doctor_says_whether_the_model_can_be_used(desk: Desk) -> None:
+    for name, severity in (("nobody:knows", "warn"), ("test", "ok"), (None, None)):
+        app = replace(desk.app, settings=replace(desk.settings, model=name, stripe_api_base="http://127.0.0.1:9"))
+        found = {each.id: each for each in await checkup.installation(app)}
+        assert (found["model"].severity if "model" in found else None) == severity
 
 
 def test_the_lists_are_closed() -> None:

@@ -52,6 +52,15 @@ class Unusable:
         del answer
 
 
+def unusable(name: str) -> SettingsError | None:
+    """Why a model cannot be used; None if it can."""
+    try:
+        _model(name)
+    except SettingsError as error:
+        return error
+    return None
+
+
 def assistant_of(module: Any, model: Any, settings: Settings, database: Database, connection: Connection) -> Model:
     """The same over a model of pydantic-ai that is open."""
     scope = Scope(connection.workspace_id, connection.id)
