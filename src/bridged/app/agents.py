@@ -282,7 +282,8 @@ async def next_payment(app: App, connection: str | None, customer: str) -> NextP
     Raises NotFound.
     """
     found = await root.find_connection(app, connection)
-    reply = None if "\0" in customer else await root.ask(app, found, customer, QUESTION)
+    plain = replace(app, settings=replace(app.settings, model=None))  # nothing is to be understood or said better here
+    reply = None if "\0" in customer else await root.ask(plain, found, customer, QUESTION)
     if reply is None or not reply.answered:
         raise NotFound(f"There is no customer {customer!r}.", hint="find_customer looks one up by name or e-mail.")
     answer = reply.answer
