@@ -16,6 +16,7 @@ from bridged.mirror.kinds import KINDS
 from bridged.sync.bulk import MOST
 from bridged.web import (
     actions,
+    agents,
     channels,
     checkups,
     consents,
@@ -90,6 +91,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             progress.router,
             webhook_log.router,
             profiles.router,
+            agents.router,
             scores.router,
             channels.router,
             consents.router,

@@ -51,6 +51,7 @@ CLOCK_HOMES: dict[str, tuple[set[str], str]] = {
 
 BROAD_EXCEPTS: dict[str, str] = {
     "app/playbooks.py": "one connection's trouble keeps no other's playbooks waiting",
+    "conversation/agent.py": "whatever the library of a model's provider raises, the default engine answers",
     "core/jobs.py": "the worker's loop: a worker that gives up helps nobody",
     "playbooks/run.py": "one customer's facts that nobody foresaw keep no other customer waiting",
     "sync/webhooks.py": "one event that meets a fault becomes a dead letter; those behind it are applied",

@@ -159,6 +159,24 @@ def test_the_log_level_is_one_of_four() -> None:
         read({"BRIDGED_LOG_LEVEL": "loud"})
 
 
+def test_a_model_with_its_limits() -> None:
+    given = read({"BRIDGED_MODEL": "openai:gpt-5-mini", "BRIDGED_MODEL_TIMEOUT": "2.5", "BRIDGED_MODEL_BUDGET": "0"})
+    assert (given.model, given.model_timeout, given.model_budget, given.model_rephrases) == (
+        "openai:gpt-5-mini", 2.5, 0, False
+    )  # fmt: skip
+    assert read({}).model is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("", "gpt-5"), ("", ":gpt"), ("", "openai:"), ("_TIMEOUT", "0"), ("_TIMEOUT", "nan"), ("_TIMEOUT", "1e9"),
+     ("_TIMEOUT", "soon"), ("_BUDGET", "-1"), ("_BUDGET", "1.5"), ("_BUDGET", "9" * 20), ("_REPHRASES", "yes")],
+)  # fmt: skip
+def test_a_model_that_cannot_be_meant(name: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"BRIDGED_MODEL{name} is"):
+        read({f"BRIDGED_MODEL{name}": value})
+
+
 @given(st.dictionaries(st.sampled_from(sorted(CONTRACT)) | st.text(max_size=20), st.text(max_size=40), max_size=4))
 def test_any_environment_is_either_read_or_refused_by_us(environment: dict[str, str]) -> None:
     with contextlib.suppress(SettingsError):

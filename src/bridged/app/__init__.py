@@ -16,6 +16,7 @@ from bridged.accounts.audit import store as audit
 from bridged.accounts.life import Standing
 from bridged.accounts.life import store as standings
 from bridged.accounts.oauth import OAUTH
+from bridged.app import assisting
 from bridged.connect import probe
 from bridged.conversation import run as conversation
 from bridged.conversation.facts import Need
@@ -532,7 +533,9 @@ async def ask(app: App, connection: Connection, customer_id: str, question: str)
 
         now = clock.now() + timedelta(seconds=connection.clock_offset)
         asker = Asker(scope, customer_id, connection.timezone, connection.country, fresh=_fresh(claims, now))
-        return await conversation.reply(app.database, asker, question, int(now.timestamp()), freshen, ANSWER_WITHIN)
+        model = assisting.assistant(app.settings, app.database, connection)
+        moment = int(now.timestamp())
+        return await conversation.reply(app.database, asker, question, moment, freshen, ANSWER_WITHIN, model=model)
 
 
 def _fresh(claims: Mapping[str, sync_store.Claim], now: datetime) -> bool:

@@ -15,7 +15,7 @@ from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
 from bridged.accounts.oauth import OAUTH
-from bridged.app import App, Way
+from bridged.app import App, Way, assisting
 from bridged.connect import doctor, endpoint, probe
 from bridged.connect import store as endpoints
 from bridged.connect.doctor import ConnectionFacts, DatabaseFacts, EgressFacts, Finding, SyncFacts, WebhookFacts
@@ -82,7 +82,19 @@ async def installation(app: App) -> tuple[Finding, ...]:
     ahead = (server.now - before - (after - before) / 2).total_seconds()
     database = DatabaseFacts(server.version, server.role, privileged, server.unprotected, pending, ahead)
     outside = await egress(app.settings.stripe_api_base)
-    return doctor.installation(database, outside, doctor.WorkerFacts(alive, last), clock.now())
+    found = doctor.installation(database, outside, doctor.WorkerFacts(alive, last), clock.now())
+    return (*found, *_model(app))
+
+
+def _model(app: App) -> tuple[Finding, ...]:
+    """Whether the model that is set can be used; it is not asked."""
+    if app.settings.model is None:
+        return ()
+    error = assisting.unusable(app.settings.model)
+    if error is None:
+        return (Finding("model", "ok", f"The model {app.settings.model} is set."),)
+    title = "The model cannot be used: customers are answered without it."
+    return (Finding("model", "warn", title, error.message, error.hint),)
 
 
 def _pending(app: App) -> tuple[str, ...]:

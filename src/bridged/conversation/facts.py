@@ -1,5 +1,7 @@
 """What an answer is made from, and what it is: Stripe objects as last seen, reads still missing, the answer itself."""
 
+import re
+import unicodedata
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -118,7 +120,10 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said, and what it rests on. `handoff`: a person must look, something was not understood."""
+    """What is said, and what it rests on. `handoff`: a person must look, something was not understood.
+
+    `shown`: the amounts, dates, last fours and addresses in `text`, letter for letter.
+    """
 
     text: str
     intent: str
@@ -129,6 +134,7 @@ class Answer:
     locale: str
     zone: str
     handoff: bool = False
+    shown: tuple[str, ...] = ()
 
 
 def facts_of(seen: Seen, *fields: str) -> tuple[Fact, ...]:
@@ -161,8 +167,14 @@ def money_of(value: object, currency: object) -> Money | None:
     return Money(minor, code) if minor is not None and code is not None and is_currency(code) else None
 
 
+# Also what a messenger makes a link of without being told to: `shop.example/pay`, `somebody@shop.example`.
+_ADDRESS = re.compile(r"://|\bwww\.|@|[^\W_]\.[^\W\d_]{2,}", re.IGNORECASE)
+_SIGNS = str.maketrans("", "", "{}[]<>")
+
+
 def clean_label(value: object) -> str | None:
-    """A merchant's text as a short label: no control characters, no addresses of pages."""
-    words = "".join(char if char.isprintable() else " " for char in text(value) or "").split()
-    kept = [word for word in words if "://" not in word and not word.lower().startswith("www.")]
-    return " ".join(kept)[:60].strip() or None
+    """A merchant's text as a short label: no control characters, no addresses of pages or people, no brackets."""
+    plain = unicodedata.normalize("NFKC", text(value) or "")
+    words = "".join(char if char.isprintable() else " " for char in plain).split()
+    kept = (word.translate(_SIGNS) for word in words if not _ADDRESS.search(word))
+    return " ".join(word for word in kept if word)[:60].strip() or None

@@ -11,9 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
+from bridged.conversation import assisted
 from bridged.conversation.answers import needs, next_payment, not_understood, refusal
 from bridged.conversation.facts import Answer, Facts, Foresight, Need, NoUpcoming, Preview, Refused, Seen
-from bridged.conversation.intents import UNKNOWN, Reading, understand
+from bridged.conversation.intents import Reading, read
+from bridged.conversation.model import Model
 from bridged.core.db import Database
 from bridged.core.errors import BridgedError
 from bridged.mirror import store as mirror
@@ -80,7 +82,8 @@ class Asked:
 class Reply:
     """What is said. `answered` is False for a refusal and for a question that was not understood.
 
-    `level`: the one it takes to be answered, where the asker's was too low.
+    `level`: the one it takes to be answered, where the asker's was too low. `micros`: what a model cost, in millionths
+    of a dollar.
     """
 
     answer: Answer
@@ -91,12 +94,39 @@ class Reply:
     choices: tuple[Choice, ...] = ()
     handoff: Handoff | None = None
     level: Literal[1, 2] | None = None
+    micros: int = 0
 
 
-async def reply(database: Database, asker: Asker, question: str, now: int, freshen: Freshen, deadline: float) -> Reply:
-    """Answers from the mirror, after the reads that are needed, within `deadline` seconds; then with what there is."""
-    understood = understand(question)
-    if understood.intent == UNKNOWN:
+async def reply(
+    database: Database,
+    asker: Asker,
+    question: str,
+    now: int,
+    freshen: Freshen,
+    deadline: float,
+    *,
+    model: Model | None = None,
+) -> Reply:
+    """Answers from the mirror, after the reads that are needed, within `deadline` seconds; then with what there is.
+
+    A `model` is asked where the words are not understood, and may say the answer in other words.
+    """
+    reading = read(question)
+    chosen = await assisted.chosen(model, reading)
+    found = await _reply(database, asker, chosen, now, freshen, deadline)
+    if model is None:
+        return replace(found, reading=reading)
+    answer = await assisted.reworded(model, found.answer) if found.answered else found.answer
+    used = chosen is not reading or answer is not found.answer
+    engine = assisted.engine(found.engine, model, used=used)
+    return replace(found, answer=answer, reading=chosen, engine=engine, micros=model.micros)
+
+
+async def _reply(
+    database: Database, asker: Asker, reading: Reading, now: int, freshen: Freshen, deadline: float
+) -> Reply:
+    (understood,) = reading.questions
+    if not understood.intent.startswith("next_payment"):
         return Reply(not_understood(understood.language), answered=False)
     trouble: BridgedError | None = None
     try:

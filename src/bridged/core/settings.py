@@ -45,6 +45,14 @@ class Settings:
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
     private_webhooks: bool = False
     """Whether what Bridged announces to a merchant's own systems may go to addresses of a private network."""
+    model: str | None = None
+    """`provider:name` of a language model that may choose an intent where the grammar is unsure."""
+    model_timeout: float = 4.0
+    """Seconds one call of the model may take."""
+    model_budget: int = 1_000_000
+    """Millionths of a dollar that a connection may spend on the model in a UTC day."""
+    model_rephrases: bool = False
+    """Whether the model may say answers in other words, which a validator must let through."""
 
     def client_id(self, *, livemode: bool) -> str | None:
         """Our Connect application's client id in a mode."""
@@ -101,6 +109,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
         private_webhooks=_allowed("BRIDGED_PRIVATE_WEBHOOKS", env.get("BRIDGED_PRIVATE_WEBHOOKS") or "deny"),
+        model=_model(env.get("BRIDGED_MODEL") or None),
+        model_timeout=_seconds(env.get("BRIDGED_MODEL_TIMEOUT") or "4"),
+        model_budget=_micros(env.get("BRIDGED_MODEL_BUDGET") or "1000000"),
+        model_rephrases=_allowed("BRIDGED_MODEL_REPHRASES", env.get("BRIDGED_MODEL_REPHRASES") or "deny"),
     )
 
 
@@ -230,6 +242,30 @@ def _allowed(name: str, value: str) -> bool:
     if value.lower() not in {"allow", "deny"}:
         raise SettingsError(f"{name} is {value!r}.", hint="One of allow, deny.")
     return value.lower() == "allow"
+
+
+def _model(value: str | None) -> str | None:
+    if value is not None and not all(part.strip() for part in (value.partition(":")[0], value.partition(":")[2])):
+        raise SettingsError(f"BRIDGED_MODEL is {value!r}.", hint="Write provider:name, such as openai:gpt-5-mini.")
+    return value
+
+
+def _seconds(value: str) -> float:
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 30:
+        raise SettingsError(f"BRIDGED_MODEL_TIMEOUT is {value!r}.", hint="Seconds from 0.1 to 30; the customer waits.")
+    return seconds
+
+
+def _micros(value: str) -> int:
+    if not value.isdecimal() or int(value) > 10**12:
+        raise SettingsError(
+            f"BRIDGED_MODEL_BUDGET is {value!r}.", hint="Millionths of a dollar: 1000000 is one dollar a day."
+        )
+    return int(value)
 
 
 def _log_level(value: str) -> str:

@@ -15,6 +15,7 @@ from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.web import (
     actions,
+    agents,
     channels,
     checkups,
     consents,
@@ -90,6 +91,7 @@ def routes() -> FastAPI:
         progress.router,
         webhook_log.router,
         profiles.router,
+        agents.router,
         scores.router,
         channels.router,
         consents.router,

@@ -17,7 +17,7 @@ from starlette.staticfiles import StaticFiles
 from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
-from bridged.web import api, edge, hooks
+from bridged.web import agents, api, edge, hooks
 from bridged.web.pages import Pages
 from bridged.web.whatsapp_hooks import WhatsAppHooks
 
@@ -55,15 +55,17 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
         await root.connections(app, None)
         return JSONResponse({"status": "ok", "database": "ok"})
 
+    rest = api.create(app, ending)
     site = Starlette(
         routes=[
             *Pages(app, status).routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             WhatsAppHooks(app).route(),
+            agents.Door(app, rest.state.callers, ending).route(),
             Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
             # A route, not a mount: the API's document shows whole paths.
-            Route("/api/{rest:path}", api.create(app, ending), include_in_schema=False),
+            Route("/api/{rest:path}", rest, include_in_schema=False),
         ],
         middleware=[Middleware(hooks.Door, hooks=hooks.Hooks(app, Intake(app.database))), Middleware(edge.Edge)],
         exception_handlers={BridgedError: edge.bridged_failed, HTTPException: edge.http_failed},

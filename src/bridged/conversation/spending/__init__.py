@@ -1,0 +1,1 @@
+"""What the optional model costs, per connection and UTC day."""
