@@ -14,13 +14,14 @@ from pydantic_ai.usage import RequestUsage
 
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import assisting, checkup
+from bridged.app import asking, assisting, checkup
 from bridged.conversation import agent, run
 from bridged.conversation.model import INTENTS, masked
 from bridged.conversation.run import Asker, Reply
 from bridged.conversation.spending import store as spending
 from bridged.core import clock
 from bridged.core.settings import Settings
+from bridged.mirror.store import Scope
 from ground import WORKSPACE, new_scope
 from served import stored
 from unit.rewording import answers
@@ -59,7 +60,7 @@ class Desk:
 
     @property
     def scope(self) -> Any:
-        return run.Scope(self.connection.workspace_id, self.connection.id)
+        return Scope(self.connection.workspace_id, self.connection.id)
 
     def model(self, said: Callable[[AgentInfo, str], ModelResponse]) -> FunctionModel:
         """A model that answers so; what it is shown is kept."""
@@ -235,7 +236,7 @@ async def test_a_setting_that_cannot_be_used_leaves_the_default_engine(desk: Des
     given = replace(desk.settings, model="nobody:knows")
     assistant = assisting.assistant(given, desk.app.database, desk.connection)
     assert isinstance(assistant, assisting.Unusable)
-    reply = await root.ask(replace(desk.app, settings=given), desk.connection, "cus_1", CLEAR)
+    reply = await asking.ask(replace(desk.app, settings=given), desk.connection, "cus_1", CLEAR)
     assert reply.answered
     assert reply.engine == "grammar (nobody:knows: settings_invalid)"
 

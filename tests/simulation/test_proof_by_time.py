@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from bridged import app as root
+from bridged.app import asking
 from bridged.conversation.facts import Item
 from bridged.core.settings import Settings
 from bridged.sim import billing, world
@@ -44,7 +45,7 @@ async def test_what_was_answered_is_what_is_billed(settings: Settings) -> None:
         assert (await shown.sync()).complete
         connection = await root.find_connection(shown.app, None)
         customers = [each["id"] for each in shown.account.all("customers")]
-        answers = {each: (await root.ask(shown.app, connection, each, QUESTION)).answer for each in customers}
+        answers = {each: (await asking.ask(shown.app, connection, each, QUESTION)).answer for each in customers}
         asked = made.clock.now
     made.clock.freeze()
     billing.advance(made, asked + HORIZON)

@@ -9,6 +9,7 @@ from typing import Any
 import psycopg
 
 from bridged import app as root
+from bridged.app import asking
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import BY_NAME
@@ -45,7 +46,7 @@ async def test_every_get_is_counted_and_the_first_backfill_apart(settings: Setti
         await root.verify_mirror(stage.app, stage.connection, full=True, pace=1.0)
         assert counted(stage)[0] == probed + sent(stage, before)
         customer = stage.account.all("customers")[0]["id"]
-        await root.ask(stage.app, stage.connection, customer, "When is my next payment due?")
+        await asking.ask(stage.app, stage.connection, customer, "When is my next payment due?")
         assert counted(stage)[0] == probed + sent(stage, before)
         assert counted(stage)[2] == sent(stage, 0, "POST")
         status = await root.status(stage.app, stage.connection)

@@ -76,8 +76,8 @@ def card(language: str) -> Answer:
         "de": "Ihre hinterlegte Karte ist eine Visa mit den Endziffern 4242; sie läuft im 08/2027 ab.",
         "fr": "Votre carte enregistrée est une Visa se terminant par 4242 ; elle expire en 08/2027.",
     }[language]
-    shows = ("4242", "08/2027")
-    return Answer(text, "card_on_file", (), (), NOW, language, LOCALES[language], "Europe/Madrid", shown=shows)
+    items = (Item("card_expires", words={"last4": "4242", "month": "08/2027"}),)
+    return Answer(text, "card_on_file", items, (), NOW, language, LOCALES[language], "Europe/Madrid")
 
 
 # --- what must not pass ---

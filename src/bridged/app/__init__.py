@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -16,11 +16,7 @@ from bridged.accounts.audit import store as audit
 from bridged.accounts.life import Standing
 from bridged.accounts.life import store as standings
 from bridged.accounts.oauth import OAUTH
-from bridged.app import assisting
 from bridged.connect import probe
-from bridged.conversation import run as conversation
-from bridged.conversation.facts import Need
-from bridged.conversation.run import Asker, Reply
 from bridged.core import clock, log
 from bridged.core.db import Database, open_database
 from bridged.core.errors import (
@@ -37,7 +33,6 @@ from bridged.core.vault import Vault, open_vault
 from bridged.messages import store as inbox
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, SYNCED, Kind
-from bridged.mirror.store import Scope
 from bridged.stripe.client import StripeClient, Timeouts
 from bridged.stripe.gate import Gate
 from bridged.stripe.keys import ApiKey, read_key
@@ -49,7 +44,7 @@ from bridged.sync.bulk import Outcome, Record
 from bridged.sync.control import steering
 from bridged.sync.control import store as control
 from bridged.sync.control.attendant import attended
-from bridged.sync.customer import freshen_customer, freshen_needs, read_on_demand
+from bridged.sync.customer import freshen_customer, read_on_demand
 from bridged.sync.desk import Desk, leased
 from bridged.sync.erasure import sweep as sweep_erased
 from bridged.sync.filter import filter_of
@@ -61,9 +56,6 @@ from bridged.sync.settings import SLOWEST, SyncSettings, read_kinds
 _log = log.logger("app")
 DEFAULT_PACE = 0.5
 """The half of the account's limit that we leave to the merchant's own traffic."""
-ANSWER_WITHIN = 15.0
-"""Seconds for the reads behind an answer; after that it is given from the mirror, with its age."""
-FRESH_FOR = timedelta(minutes=2)
 VERIFY_EVERY = timedelta(days=1)
 _CLOCK_TOLERANCE = 2.0
 """Seconds by which two clocks may differ before anybody cares; an answer's `Date` has whole ones."""
@@ -71,7 +63,6 @@ _JUDGED_BY = 10
 _MONTH = timedelta(days=30)
 _UNKNOWN_COST = 50
 """Reads that a scheduled sync is thought to need before one was seen."""
-_ANSWERS_NEED = ("customers", "subscriptions", "invoices", "payment_intents", "subscription_schedules")
 
 
 @dataclass(frozen=True, slots=True)
@@ -512,37 +503,6 @@ async def bulk_sync(
         )
     async with sync_desk(app, connection, pace=pace) as desk:
         return await bulk.reread(desk, records)
-
-
-async def ask(app: App, connection: Connection, customer_id: str, question: str) -> Reply:
-    """Answers a customer's question. Reads what is missing from Stripe if nobody else is reading this account."""
-    async with app.database.transaction(app.workspace_id) as conn:
-        claims = {claim.kind: claim for claim in await sync_store.claims(conn, Scope(app.workspace_id, connection.id))}
-    scope = Scope(connection.workspace_id, connection.id)
-    async with contextlib.AsyncExitStack() as stack:
-        desk: list[Desk] = []
-
-        async def freshen(customer: str, needs: Sequence[Need]) -> None:
-            # The lease is taken at the first need only: most answers are in the mirror.
-            if not desk:
-                desk.append(await stack.enter_async_context(sync_desk(app, connection, pace=1.0)))
-            if needs:
-                await freshen_needs(desk[0], customer, [(need.kind, need.id) for need in needs])
-            else:
-                await freshen_customer(desk[0], customer)
-
-        now = clock.now() + timedelta(seconds=connection.clock_offset)
-        asker = Asker(scope, customer_id, connection.timezone, connection.country, fresh=_fresh(claims, now))
-        model = assisting.assistant(app.settings, app.database, connection)
-        moment = int(now.timestamp())
-        return await conversation.reply(app.database, asker, question, moment, freshen, ANSWER_WITHIN, model=model)
-
-
-def _fresh(claims: Mapping[str, sync_store.Claim], now: datetime) -> bool:
-    """Whether the last sync covers what an answer needs, recently enough to be believed without asking again."""
-    times = [claims[name].complete_as_of for name in _ANSWERS_NEED if name in claims and claims[name].complete]
-    known = [at for at in times if at is not None]
-    return len(known) == len(_ANSWERS_NEED) and now - min(known) <= FRESH_FOR
 
 
 async def status(app: App, connection: Connection) -> Status:

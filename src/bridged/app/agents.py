@@ -15,7 +15,7 @@ import orjson
 
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import App, playbooks, profiles, scoring
+from bridged.app import App, asking, playbooks, profiles, scoring
 from bridged.conversation.facts import Item
 from bridged.core import clock
 from bridged.core.errors import NotFound, RequestInvalid
@@ -283,7 +283,7 @@ async def next_payment(app: App, connection: str | None, customer: str) -> NextP
     """
     found = await root.find_connection(app, connection)
     plain = replace(app, settings=replace(app.settings, model=None))  # nothing is to be understood or said better here
-    reply = None if "\0" in customer else await root.ask(plain, found, customer, QUESTION)
+    reply = None if "\0" in customer else await asking.ask(plain, found, customer, QUESTION)
     if reply is None or not reply.answered:
         raise NotFound(f"There is no customer {customer!r}.", hint="find_customer looks one up by name or e-mail.")
     answer = reply.answer

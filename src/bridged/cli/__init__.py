@@ -17,6 +17,7 @@ from cyclopts import Parameter
 
 import bridged
 from bridged import app as root
+from bridged.app import asking
 from bridged.cli import bulk, database, output, steering, verification
 from bridged.cli import webhook as webhooks
 from bridged.cli.actor import local
@@ -190,7 +191,7 @@ def ask(
 
     async def work(app: root.App) -> int:
         found = await root.find_connection(app, connection)
-        answer = await root.ask(app, found, customer, question)
+        answer = await asking.ask(app, found, customer, question)
         output.show_answer(answer, json=json)
         return 0 if answer.answered else 1
 

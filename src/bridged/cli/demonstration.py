@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridged import app as root
-from bridged.app import people
+from bridged.app import asking, people
 from bridged.cli.actor import local
 from bridged.cli.output import document, say
 from bridged.cli.progress import progress_of
@@ -98,7 +98,7 @@ async def _ask(
     app: root.App, connection: Any, cast: Sequence[dict[str, Any]], situation: str, question: str
 ) -> Question:
     member = next(each for each in cast if each["situation"] == situation)
-    reply = await root.ask(app, connection, member["customer"], question)
+    reply = await asking.ask(app, connection, member["customer"], question)
     return Question(member["name"], situation.replace("-", " "), question, reply.answer.text)
 
 

@@ -332,10 +332,14 @@ def show_answer(reply: Reply, *, json: bool) -> None:
                 "locale": answer.locale,
                 "timezone": answer.zone,
                 "handoff": answer.handoff,
+                "intents": [each.intent for each in reply.reading.questions] if reply.reading else [answer.intent],
+                "choices": [{"intent": each.intent, "title": each.title} for each in reply.choices],
+                "ticket": {"kind": reply.handoff.kind, "summary": reply.handoff.summary} if reply.handoff else None,
+                "level": reply.level,
             }
         )
     else:
-        print(answer.text)  # noqa: T201 - the command's output
+        print("\n".join([answer.text, *(f"- {each.title}" for each in reply.choices)]))  # noqa: T201 - the output
         if answer.as_of is not None:
             say(f"(as of {_iso(answer.as_of)}, from {len({fact.object_id for fact in answer.facts})} Stripe objects)")
     if reply.trouble is not None:

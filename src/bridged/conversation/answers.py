@@ -41,8 +41,8 @@ __all__ = [
     "Seen",
     "needs",
     "next_payment",
-    "not_understood",
     "refusal",
+    "voice_of",
 ]
 
 STALE_AFTER = 300
@@ -126,17 +126,24 @@ def next_payment(
     *,
     intent: str = "next_payment_date",
     stale_after: int = STALE_AFTER,
+    links: bool = True,
+    only: str = "",
 ) -> Answer:
-    """The whole decision table for one customer, said in `language` (another one's question is answered in English)."""
+    """The whole decision table for one customer, said in `language` (another one's question is answered in English).
+
+    `links`: whether the pages where invoices are paid may be named. `only`: rows whose kind begins so.
+    """
     customer = customer_of(facts)
     if customer is None:
         return refusal(language, intent)
-    items = _items(facts, customer)
-    voice = _voice(facts, customer, language)
+    items = tuple(each for each in _items(facts, customer) if each.kind.startswith(only))
+    if not links:
+        items = tuple(replace(item, url=None, facts=_unlinked(item.facts)) for item in items)
+    voice = voice_of(facts, language)
     shown, left = items[:SHOWN_ROWS], items[SHOWN_ROWS:]
     used = tuple(dict.fromkeys(fact for item in items for fact in item.facts))
     as_of = min((fact.as_of for fact in used), default=customer.as_of)
-    stale = facts.now - as_of > stale_after
+    stale = facts.doubtful and facts.now - as_of > stale_after
     if left:
         used = (*used, Fact(customer.id, "further items", len(left), as_of))
     return Answer(
@@ -155,11 +162,6 @@ def next_payment(
 def refusal(language: str, intent: str = "next_payment_date") -> Answer:
     """The same words whether the customer is unknown, deleted or someone else's: nothing is revealed."""
     return _bare("refusal", language, intent)
-
-
-def not_understood(language: str) -> Answer:
-    """What we can tell, when it was not clear what was asked."""
-    return _bare("not_understood", language, "unknown")
 
 
 def _bare(kind: str, language: str, intent: str) -> Answer:
@@ -190,8 +192,16 @@ def _nothing(facts: Facts, customer: Seen) -> Item:
     return item if when is not None else replace(item, kind="nothing_due")
 
 
-def _voice(facts: Facts, customer: Seen, language: str) -> Voice:
+def _unlinked(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
+    return tuple(each for each in facts if each.field != "hosted_invoice_url")
+
+
+def voice_of(facts: Facts, language: str) -> Voice:
+    """How the customer is spoken to: their locale and zone as far as known, else the merchant's."""
     spoken = known_language(language)
-    locale = locale_for(customer.data.get("preferred_locales"), spoken)
+    customer = customer_of(facts)
     merchant = facts.zone or zone_for(facts.country, None, facts.now)
+    if customer is None:
+        return Voice(spoken, locale_for(None, spoken), merchant, facts.now)
+    locale = locale_for(customer.data.get("preferred_locales"), spoken)
     return Voice(spoken, locale, zone_for(country_of(customer.data), merchant, facts.now), facts.now)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from bridged.conversation.facts import Answer
 from bridged.conversation.grounding import violations
-from bridged.conversation.intents import UNKNOWN, Reading
+from bridged.conversation.intents import NONE, UNKNOWN, Reading
 from bridged.conversation.model import INTENTS, SLOTS, Model
 
 
@@ -19,7 +19,7 @@ async def chosen(model: Model | None, reading: Reading) -> Reading:
     if model is None or len(reading.questions) != 1:
         return reading
     (asked,) = reading.questions
-    if asked.intent != UNKNOWN and not asked.choices:
+    if asked.intent not in {UNKNOWN, NONE}:
         return reading
     found = await model.choose(reading)
     if found is None or found.intent not in INTENTS:

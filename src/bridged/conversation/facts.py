@@ -18,6 +18,14 @@ NeedKind = Literal[
     "schedule_preview",  # id: a schedule that has not started; the same with customer and schedule
     "invoice_payments",  # id: an open invoice
     "payment_intent",  # id: the PaymentIntent of an invoice's default payment
+    # of the rest, id: the customer
+    "customer_subscriptions",
+    "customer_invoices",  # open and draft ones, and the newest
+    "customer_intents",  # the newest
+    "charges",  # the newest
+    "refunds",  # of their newest charges that were given back
+    "disputes",  # of their newest charges that are disputed
+    "methods",  # payment methods and tax ids
 ]
 
 
@@ -73,7 +81,8 @@ class Facts:
 
     `customer` is None when the asker is linked to none. `previews` is keyed by subscription or schedule id. `tried`
     holds the needs already tried, so that none is asked for twice. `names` maps product ids to names a customer may
-    see. `zone` and `country` are the merchant's, from the account.
+    see. `zone` and `country` are the merchant's, from the account. `doubtful`: the objects may have changed since they
+    were last seen; where not, events keep them as they are and their age is not worth a word.
     """
 
     now: int
@@ -88,6 +97,7 @@ class Facts:
     zone: str | None = None
     country: str | None = None
     tried: frozenset[Need] = frozenset()
+    doubtful: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +115,7 @@ class Item:
     """One row of the decision table that applies.
 
     `when` is the instant the row is about (due, attempt, charge, end); `then` a second one (issue date, deadline).
+    `words`: what else the phrase shows, by the name of its slot.
     """
 
     kind: str
@@ -116,14 +127,12 @@ class Item:
     then: int | None = None
     label: str | None = None
     facts: tuple[Fact, ...] = ()
+    words: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What is said, and what it rests on. `handoff`: a person must look, something was not understood.
-
-    `shown`: the amounts, dates, last fours and addresses in `text`, letter for letter.
-    """
+    """What is said, and what it rests on. `handoff`: a person must look, something was not understood."""
 
     text: str
     intent: str
@@ -134,7 +143,6 @@ class Answer:
     locale: str
     zone: str
     handoff: bool = False
-    shown: tuple[str, ...] = ()
 
 
 def facts_of(seen: Seen, *fields: str) -> tuple[Fact, ...]:

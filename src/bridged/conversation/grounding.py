@@ -81,7 +81,7 @@ def shown(answer: Answer) -> tuple[str, ...]:
 def _known(answer: Answer) -> Iterable[str]:
     zone, locale = answer.zone, answer.locale
     for item in answer.items:
-        yield from (item.label or "", item.url or "")
+        yield from (item.label or "", item.url or "", *item.words.values())
         if item.money is not None:
             yield format_money(item.money, locale)
         for moment in (item.when, item.then):
@@ -89,7 +89,6 @@ def _known(answer: Answer) -> Iterable[str]:
                 yield from (written_date(moment, zone, locale), written_time(moment, zone, locale))
     if answer.as_of is not None:
         yield from (written_date(answer.as_of, zone, locale), written_time(answer.as_of, zone, locale))
-    yield from answer.shown
 
 
 # --- characters ---

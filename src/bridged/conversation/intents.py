@@ -8,7 +8,8 @@ as the nearest one if that is near enough.
 Slots besides those of the signals, all of them texts:
 - `which`: `last`, `previous` (the one before), `other`
 - `period`: `this_month`, `last_month`, `this_year`, `last_year`, or a year (`2025`), or a month (`03`)
-- `count`: how many are wanted; `amount`: a figure that was named, with a point (`29.99`)
+- `twice`: that something happened twice; `count`: how many are wanted
+- `amount`: a figure that was named, with a point (`29.99`)
 - of the controls, `code` (six digits) and `language`
 """
 

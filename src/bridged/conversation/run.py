@@ -7,21 +7,24 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
 
 from bridged.conversation import assisted
-from bridged.conversation.answers import needs, next_payment, not_understood, refusal
-from bridged.conversation.facts import Answer, Facts, Foresight, Need, NoUpcoming, Preview, Refused, Seen
-from bridged.conversation.intents import Reading, read
+from bridged.conversation.answers import needs, refusal
+from bridged.conversation.composing import Composed, composed, joined, spoken
+from bridged.conversation.dates import known_zone, local
+from bridged.conversation.facts import Answer, Facts, Need, NeedKind, customer_of
+from bridged.conversation.intents import INTENTS, NONE, Reading, read
+from bridged.conversation.ledger import Ledger
 from bridged.conversation.model import Model
+from bridged.conversation.phrases.titles import TITLES
+from bridged.conversation.reading import Period, Place, read_facts, read_ledger
+from bridged.conversation.replies import FRESH_WITHIN, KINDS, LEVELS, Level, Question
+from bridged.conversation.wording import known_language
+from bridged.core import clock
 from bridged.core.db import Database
 from bridged.core.errors import BridgedError
-from bridged.mirror import store as mirror
-from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS
-from bridged.mirror.shapes import item_price, obj, payment_intent_paying, price_product, ref, subscription_items, text
-from bridged.mirror.store import Row, Scope
 
 Freshen = Callable[[str, Sequence[Need]], Awaitable[None]]
 """Makes a customer's rows fresh: (customer, needs); without needs, everything that may be owed. Given by `app`."""
@@ -31,26 +34,29 @@ _ROUNDS = 4
 _ENGINE = "grammar"
 _PREVIEW_FRESH_FOR = 60
 """Seconds: what Stripe would bill changes with every change to customer, prices, usage and coupons."""
-_UNFINISHED = ("draft", "open")
-_WAITING = ("requires_payment_method", "requires_confirmation", "requires_action", "processing", "requires_capture")
-_NO_UPCOMING = "invoice_upcoming_none"
+_CHOICES_OF = ("next_payment_date", "current_plan", "invoice_copy")
+"""What is offered where it is not clear at all what is wanted."""
+_PATIENCE = 2
+"""Messages in a row that may be misunderstood before a person is called."""
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, where, and what is known of the merchant. `fresh`: the mirror is recent enough as it is.
+class Asker(Place):
+    """Who asks, where, and what is known of the merchant.
 
     `level`: 1 where the channel proves who writes, 2 where they were asked for more (decides what may be shown).
-    `portal`: where the merchant lets customers change things by themselves.
+    `portal`: where the merchant lets customers change things by themselves. `ages`: by how many seconds the mirror may
+    be behind, for the data objects of which that is known.
     """
 
-    scope: Scope
-    customer_id: str
-    zone: str | None
-    country: str | None
-    fresh: bool
-    level: Literal[1, 2] = 2
+    level: Level = 2
     portal: str | None = None
+    ages: Mapping[str, int] = field(default_factory=dict[str, int])
+
+    def knows(self, intent: str) -> bool:
+        """Whether the mirror is recent enough for an intent."""
+        kinds, within = KINDS.get(intent, ()), FRESH_WITHIN.get(intent, 0)
+        return self.fresh or (bool(kinds) and all(self.ages.get(each, within + 1) <= within for each in kinds))
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +99,7 @@ class Reply:
     reading: Reading | None = None
     choices: tuple[Choice, ...] = ()
     handoff: Handoff | None = None
-    level: Literal[1, 2] | None = None
+    level: Level | None = None
     micros: int = 0
 
 
@@ -105,15 +111,20 @@ async def reply(
     freshen: Freshen,
     deadline: float,
     *,
+    previous: Asked | None = None,
+    language: str | None = None,
+    failures: int = 0,
     model: Model | None = None,
 ) -> Reply:
     """Answers from the mirror, after the reads that are needed, within `deadline` seconds; then with what there is.
 
-    A `model` is asked where the words are not understood, and may say the answer in other words.
+    `previous`: what was asked before in this thread; `language`: the one spoken there; `failures`: how many messages
+    before this one were not understood. A `model` is asked where the words are not understood, and may say the answer
+    in other words.
     """
-    reading = read(question)
+    reading = read(question, language, previous=previous.intent if previous else None)
     chosen = await assisted.chosen(model, reading)
-    found = await _reply(database, asker, chosen, now, freshen, deadline)
+    found = await _reply(database, asker, chosen, now, freshen, deadline, previous, failures)
     if model is None:
         return replace(found, reading=reading)
     answer = await assisted.reworded(model, found.answer) if found.answered else found.answer
@@ -123,24 +134,132 @@ async def reply(
 
 
 async def _reply(
-    database: Database, asker: Asker, reading: Reading, now: int, freshen: Freshen, deadline: float
-) -> Reply:
-    (understood,) = reading.questions
-    if not understood.intent.startswith("next_payment"):
-        return Reply(not_understood(understood.language), answered=False)
+    database: Database, asker: Asker, reading: Reading, now: int, freshen: Freshen, deadline: float,
+    previous: Asked | None, failures: int,
+) -> Reply:  # fmt: skip
+    asked = [each for each in reading.questions if each.intent in INTENTS]
+    if not asked:
+        return unanswered(reading, failures)
+    low = [each for each in asked if LEVELS.get(each.intent, 1) > asker.level]
+    if len(low) == len(asked):
+        return Reply(spoken("need_identity", reading.language, low[0].intent), answered=False, level=2)
+    answers: list[Composed] = []
     trouble: BridgedError | None = None
+    ends = clock.monotonic() + deadline
+    for each in asked:
+        if each in low:
+            answers.append(Composed(spoken("need_identity", reading.language, each.intent)))
+            continue
+        question = Question(each.intent, each.slots, previous.objects if previous else (), asker.portal)
+        left = max(0.0, ends - clock.monotonic())
+        ledger, failed = await known(database, asker, question, now, freshen, left)
+        trouble = trouble or failed
+        if customer_of(ledger.facts) is None:
+            return Reply(refusal(each.language, each.intent), answered=False, trouble=trouble)
+        answers.append(composed(ledger, question, each.language, asker.level))
+    handoff = next((Handoff(each.handoff, each.summary) for each in answers if each.handoff), None)
+    answer = joined([each.answer for each in answers])
+    return Reply(answer, answered=True, trouble=trouble, handoff=handoff, level=2 if low else None)
+
+
+def unanswered(reading: Reading, failures: int = 0) -> Reply:
+    """The reply to what asks nothing of ours: a control, something else, or what is not understood. It says nothing of
+    any customer; what the message does (stop, verify, language) is done elsewhere.
+    """
+    (asked,) = reading.questions
+    language = reading.language
+    if asked.intent in _SAID:
+        handoff = Handoff("human", "asked for a person") if asked.intent == "human" else None
+        return Reply(spoken(_SAID[asked.intent], language, asked.intent), answered=False, handoff=handoff)
+    if asked.intent != NONE and failures + 1 >= _PATIENCE:
+        person = Handoff("not_understood", f"{failures + 1} messages in a row were not understood")
+        return Reply(spoken("human", language, "unknown"), answered=False, handoff=person)
+    if asked.intent == NONE:
+        return Reply(spoken("off_topic", language, NONE), answered=False)
+    offered = asked.choices or _CHOICES_OF
+    titles = TITLES[known_language(language)]
+    choices = tuple(Choice(intent, titles[intent]) for intent in offered)
+    return Reply(spoken("which", language, "unknown"), answered=False, choices=choices)
+
+
+_SAID: Mapping[str, str] = {
+    "help": "help", "human": "human", "greeting": "greeting", "thanks": "thanks", "yes": "ok", "no": "ok",
+    "start": "ok",
+    "stop": "ok", "language": "greeting", "verify": "off_topic",
+}  # fmt: skip
+
+
+async def known(
+    database: Database, asker: Asker, asked: Question, now: int, freshen: Freshen, deadline: float
+) -> tuple[Ledger, BridgedError | None]:
+    """What is known, after the reads that are needed as far as the deadline allows them."""
+    period = period_of(asked, asker.zone, now)
+    ahead = asked.intent in _AHEAD
     try:
         async with asyncio.timeout(deadline):
-            if not asker.fresh:
-                await freshen(asker.customer_id, ())
-            facts = await _facts_after_needs(database, asker, now, freshen)
+            if not asker.knows(asked.intent):
+                await freshen(asker.customer_id, needs_of(asked.intent, asker.customer_id))
+            if ahead:
+                facts = await _facts_after_needs(database, asker, now, freshen)
+                return replace(await read_ledger(database, asker, asked.intent, period, now), facts=facts), None
     except (BridgedError, TimeoutError) as error:
         trouble = error if isinstance(error, BridgedError) else None
-        facts = await read_facts(database, asker, now)
-    if facts.customer is None or facts.customer.data.get("deleted") is True:
-        return Reply(refusal(understood.language, understood.intent), answered=False, trouble=trouble)
-    answer = next_payment(facts, understood.language, intent=understood.intent)
-    return Reply(answer, answered=True, trouble=trouble)
+        return await read_ledger(database, asker, asked.intent, period, now), trouble
+    read_now = replace(asker, fresh=True)
+    return await read_ledger(database, read_now, asked.intent, period, now), None
+
+
+_AHEAD = frozenset({"next_payment_date", "next_payment_amount", "trial_end"})
+"""What is answered by Stripe's preview of what comes, where there is one."""
+
+
+def needs_of(intent: str, customer_id: str) -> tuple[Need, ...]:
+    """The reads an intent needs where the mirror is behind; none: everything that may be owed is read."""
+    return tuple(Need(kind, customer_id) for kind in _READS.get(intent, ()))
+
+
+_READS: Mapping[str, tuple[NeedKind, ...]] = {
+    "last_payment": ("charges",), "payment_history": ("charges",), "total_spent": ("charges",),
+    "unknown_charge": ("charges",), "payment_confirm": ("charges", "customer_intents"),
+    "payment_failed_why": ("charges", "customer_invoices"), "retry_when": ("customer_invoices",),
+    "amount_owed": ("customer", "customer_invoices"), "pay_link": ("customer_invoices",),
+    "invoice_copy": ("customer_invoices", "charges"), "current_plan": ("customer_subscriptions",),
+    "plan_price": ("customer_subscriptions",), "subscription_status": ("customer_subscriptions",),
+    "auto_renew": ("customer_subscriptions",), "cancel_status": ("customer_subscriptions",),
+    "discount_status": ("customer", "customer_subscriptions"), "refund_status": ("refunds",),
+    "dispute_status": ("disputes",), "card_on_file": ("customer", "customer_subscriptions", "methods"),
+    "card_expiry": ("customer", "customer_subscriptions", "methods"), "update_card": ("customer_invoices",),
+    "billing_details": ("customer", "methods"), "cancel_request": ("customer_subscriptions",),
+    "refund_request": ("charges",), "change_plan": ("customer_subscriptions",),
+}  # fmt: skip
+
+
+def period_of(asked: Question, zone: str | None, now: int) -> Period:
+    """The period a question names, in the merchant's zone; a month that is not over yet is last year's."""
+    named = asked.slot("period")
+    if named is None:
+        return Period()
+    today = local(now, zone if zone and known_zone(zone) else "UTC")
+    year, month = today.year, today.month
+    if named == "this_month":
+        return Period(_first(today, year, month))
+    if named == "last_month":
+        before = (year, month - 1) if month > 1 else (year - 1, 12)
+        return Period(_first(today, *before), _first(today, year, month))
+    if named == "this_year":
+        return Period(_first(today, year, 1))
+    if len(named) == 2:
+        of = year if int(named) <= month else year - 1
+        after = (of, int(named) + 1) if int(named) < 12 else (of + 1, 1)
+        return Period(_first(today, of, int(named)), _first(today, *after))
+    of = year - 1 if named == "last_year" else int(named)
+    return Period(_first(today, of, 1), _first(today, of + 1, 1))
+
+
+def _first(today: datetime, year: int, month: int) -> int:
+    return int(
+        today.replace(year=year, month=month, day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
+    )
 
 
 async def _facts_after_needs(database: Database, asker: Asker, now: int, freshen: Freshen) -> Facts:
@@ -159,67 +278,3 @@ def without_old_previews(facts: Facts) -> Facts:
     """The facts as if previews older than a minute were not there, so that they are asked for again."""
     fresh = {id_: each for id_, each in facts.previews.items() if facts.now - each.as_of <= _PREVIEW_FRESH_FOR}
     return replace(facts, previews=fresh)
-
-
-async def read_facts(database: Database, asker: Asker, now: int) -> Facts:
-    """Everything the mirror has of the customer that bears on payments due."""
-    scope, customer = asker.scope, asker.customer_id
-    async with database.transaction(scope.workspace_id) as conn:
-        found = await mirror.get(conn, BY_NAME["customers"], scope, customer)
-        subscriptions = await mirror.of_customer(conn, BY_NAME["subscriptions"], scope, customer)
-        invoices = await mirror.of_customer(conn, BY_NAME["invoices"], scope, customer, _UNFINISHED)
-        waiting = await mirror.of_customer(conn, BY_NAME["payment_intents"], scope, customer, _WAITING)
-        schedules = await mirror.of_customer(conn, BY_NAME["subscription_schedules"], scope, customer)
-        payments = await mirror.invoice_payments(
-            conn, scope, invoice_ids=[row.id for row in invoices], intent_ids=[row.id for row in waiting]
-        )
-        paying = {intent for row in payments if (intent := payment_intent_paying(row.data))}
-        intents = await mirror.by_ids(
-            conn, BY_NAME["payment_intents"], scope, sorted(paying | {row.id for row in waiting})
-        )
-        owners = [row.id for row in (*subscriptions, *schedules)]
-        previews = await mirror.by_ids(conn, INVOICE_PREVIEWS, scope, owners)
-        products = await mirror.by_ids(conn, BY_NAME["products"], scope, _products(subscriptions))
-    return Facts(
-        now=now,
-        customer=_seen(found) if found else None,
-        subscriptions=_all_seen(subscriptions),
-        invoices=_all_seen(invoices),
-        payment_intents=_all_seen(intents),
-        invoice_payments=_all_seen(payments),
-        schedules=_all_seen(schedules),
-        previews={row.id: _foresight(row) for row in previews},
-        names={row.id: name for row in products if (name := text(row.data.get("name")))},
-        zone=asker.zone,
-        country=asker.country,
-    )
-
-
-def _seen(row: Row) -> Seen:
-    return Seen({**row.data, "deleted": True} if row.deleted else row.data, _second(row.known_until))
-
-
-def _all_seen(rows: Sequence[Row]) -> tuple[Seen, ...]:
-    return tuple(_seen(row) for row in rows)
-
-
-def _second(moment: datetime) -> int:
-    return int(moment.timestamp())
-
-
-def _foresight(row: Row) -> Foresight:
-    refused = obj(row.data.get("error"))
-    if not refused:
-        return Preview(row.data, _second(row.known_until))
-    if refused.get("code") == _NO_UPCOMING:
-        return NoUpcoming(_second(row.known_until))
-    return Refused(str(refused.get("message")), _second(row.known_until))
-
-
-def _products(subscriptions: Sequence[Row]) -> list[str]:
-    found = (
-        price_product(item_price(item)) or ref(item.get("product"))
-        for row in subscriptions
-        for item in subscription_items(row.data)
-    )
-    return sorted({product for product in found if product})

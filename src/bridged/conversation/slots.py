@@ -108,6 +108,8 @@ def found_in(text: str, meanings: Group, words: tuple[str, ...]) -> dict[str, tu
     if amount:
         found["amount"] = (_figure(amount[1] or amount[2] or amount[3]),)
     which = "previous" if _BEFORE.search(plain) else "other" if _OTHER.search(plain) else None
+    if "twice" in meanings:
+        found["twice"] = ("twice",)
     if which or "last" in meanings:
         found["which"] = (which or "last",)
     return found

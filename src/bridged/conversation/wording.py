@@ -17,15 +17,15 @@ from bridged.conversation.dates import (
     zone_offset,
 )
 from bridged.conversation.facts import Item
-from bridged.conversation.phrases import de, en, es, fr, pt
+from bridged.conversation.phrases import de, en, es, fr, pt, replies_de, replies_en, replies_es, replies_fr, replies_pt
 from bridged.core.money import format_money
 
 PHRASES: Mapping[str, Mapping[str, str]] = {
-    "en": en.PHRASES,
-    "es": es.PHRASES,
-    "pt": pt.PHRASES,
-    "de": de.PHRASES,
-    "fr": fr.PHRASES,
+    "en": {**en.PHRASES, **replies_en.PHRASES},
+    "es": {**es.PHRASES, **replies_es.PHRASES},
+    "pt": {**pt.PHRASES, **replies_pt.PHRASES},
+    "de": {**de.PHRASES, **replies_de.PHRASES},
+    "fr": {**fr.PHRASES, **replies_fr.PHRASES},
 }
 FALLBACK = "en"
 
@@ -33,6 +33,10 @@ _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 # Elided before a vowel: "heure d'Oslo".
 _VOWELS = "aâàáeéèêiîíoôóuûúyhäöü"
+
+
+# Rows that say nothing without their amount: where it cannot be read, a person must look.
+AMOUNT_NEEDED = frozenset(key for key, phrase in replies_en.PHRASES.items() if "{amount}" in _OPTIONAL.sub("", phrase))
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +119,8 @@ def _values(item: Item, voice: Voice) -> Mapping[str, str]:
         figure = format_money(item.money, voice.locale)
         estimated = item.certainty == "estimate"
         values["amount"] = voice.phrase("about").format(amount=figure) if estimated else figure
+    for name, word in item.words.items():
+        values[name] = fill(voice.phrase(word), item.words) if name == "rhythm" else word
     return values
 
 

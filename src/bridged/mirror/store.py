@@ -119,7 +119,7 @@ returning xmax <> 0 and deleted and changed_at = %(now)s as died
 """
 # Of what was erased there is none: no answer may take a tombstone's place by coming after it.
 _VERSION = "select xmin::text as version from {table} where connection_id = %s and id = %s and as_of < '9000-01-01'"
-_ROW = "id, data, deleted, dirty, as_of, known_until"
+ROW = "id, data, deleted, dirty, as_of, known_until"
 
 
 def _of(kind: Kind, statement: sql.SQL) -> sql.Composed:
@@ -226,7 +226,7 @@ async def bury(
 async def get(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Row | None:
     """One object, tombstones included."""
     cursor = await conn.execute(
-        _of(kind, sql.SQL("select " + _ROW + " from {table} where connection_id = %s and id = %s")),
+        _of(kind, sql.SQL("select " + ROW + " from {table} where connection_id = %s and id = %s")),
         (scope.connection_id, object_id),
     )
     row = await cursor.fetchone()
@@ -241,7 +241,7 @@ async def of_customer(
         _of(
             kind,
             sql.SQL(
-                "select " + _ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
+                "select " + ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
                 "and (%s::text[] is null or status = any(%s)) order by created desc, id"
             ),
         ),
@@ -268,7 +268,7 @@ async def held_since(conn: Conn, kind: Kind, scope: Scope, customer_id: str, sin
 async def by_ids(conn: Conn, kind: Kind, scope: Scope, ids: Sequence[str]) -> list[Row]:
     """Those of the named objects that are mirrored."""
     cursor = await conn.execute(
-        _of(kind, sql.SQL("select " + _ROW + " from {table} where connection_id = %s and id = any(%s)")),
+        _of(kind, sql.SQL("select " + ROW + " from {table} where connection_id = %s and id = any(%s)")),
         (scope.connection_id, list(ids)),
     )
     return [Row(**row) for row in await cursor.fetchall()]
@@ -405,7 +405,7 @@ async def invoice_payments(
 ) -> list[Row]:
     """The links between these invoices or payment intents and what is at their other end."""
     cursor = await conn.execute(
-        "select " + _ROW + " from stripe.invoice_payments where connection_id = %s and not deleted "
+        "select " + ROW + " from stripe.invoice_payments where connection_id = %s and not deleted "
         "and (invoice_id = any(%s) or payment_intent_id = any(%s)) order by id",
         (scope.connection_id, list(invoice_ids), list(intent_ids)),
     )

@@ -15,6 +15,7 @@ from bridged.core.errors import KeyInvalid, PermissionMissing, RequestRefused, S
 from bridged.core.types import Held, Json
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import BY_NAME, INVOICE_PREVIEWS, KINDS, Kind, Reach
+from bridged.mirror.newest import store as newest
 from bridged.mirror.rows import cut_off
 from bridged.stripe.operations import Param, segment
 from bridged.sync.desk import Desk
@@ -27,6 +28,14 @@ _OBJECTS = {
     "payment_intent": "payment_intents",
 }
 """Needs that are one object, by the kind that holds it."""
+
+
+_NEWEST = {"charges": "charges", "customer_intents": "payment_intents"}
+"""Needs that are a customer's newest objects: one page."""
+_OF_CHARGES = {"refunds": "amount_refunded", "disputes": "disputed"}
+"""Needs that hang on charges, by what says that a charge has some."""
+_MOST_CHARGES = 3
+"""Charges whose refunds or disputes are read for one answer."""
 
 
 async def freshen_customer(desk: Desk, customer_id: str) -> None:
@@ -64,11 +73,59 @@ async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str,
 
 
 def _need(desk: Desk, customer_id: str, need: str, object_id: str) -> Coroutine[Any, Any, None]:
-    if need in _OBJECTS:
-        return _object(desk, BY_NAME[_OBJECTS[need]], object_id)
-    if need == "invoice_payments":
-        return _list(desk, BY_NAME["invoice_payments"], {"invoice": object_id})
-    return _preview(desk, customer_id, "schedule" if need == "schedule_preview" else "subscription", object_id)
+    own = {"customer": customer_id}
+    match need:
+        case "customer" | "subscription" | "schedule" | "payment_intent":
+            found = _object(desk, BY_NAME[_OBJECTS[need]], object_id)
+        case "invoice_payments":
+            found = _list(desk, BY_NAME["invoice_payments"], {"invoice": object_id})
+        case "charges" | "customer_intents":
+            found = _newest(desk, BY_NAME[_NEWEST[need]], own)
+        case "customer_subscriptions":
+            found = _list(desk, BY_NAME["subscriptions"], own | {"status": "all"})
+        case "customer_invoices":
+            found = _invoices(desk, customer_id)
+        case "refunds" | "disputes":
+            found = _of_charges(desk, customer_id, need)
+        case "methods":
+            found = read_on_demand(desk, customer_id)
+        case _:
+            found = _preview(desk, customer_id, "schedule" if need == "schedule_preview" else "subscription", object_id)
+    return found
+
+
+async def _newest(desk: Desk, kind: Kind, filters: dict[str, str]) -> None:
+    """The first page of a list."""
+    page = await desk.client.page(kind.path, {**filters, "limit": 100}, foreground=True)
+    body, cut = page.answer.body, cut_off(page.answer.body)
+    async with desk.writing(None) as conn:
+        await mirror.put_page(
+            conn, kind, desk.scope, _without(body, cut) if cut else body, page.answer.held, clock.now()
+        )
+    for error in (await refresh(desk, None, kind, cut, foreground=True)).errors.values():
+        raise error
+
+
+async def _invoices(desk: Desk, customer_id: str) -> None:
+    """The newest, all that are open or being drafted, and what was open and is so no more."""
+    since, kind = desk.client.instant(), BY_NAME["invoices"]
+    await _together(
+        _newest(desk, kind, {"customer": customer_id}),
+        _list(desk, kind, {"customer": customer_id, "status": "open"}),
+        _list(desk, kind, {"customer": customer_id, "status": "draft"}),
+    )
+    async with desk.reading() as conn:
+        left = await mirror.held_since(conn, kind, desk.scope, customer_id, datetime.fromtimestamp(since.as_of, UTC))
+    await refresh(desk, None, kind, left, foreground=True)
+
+
+async def _of_charges(desk: Desk, customer_id: str, need: str) -> None:
+    """Refunds or disputes of the newest charges that have some. The charges are read in the same round: after them."""
+    await _newest(desk, BY_NAME["charges"], {"customer": customer_id})
+    async with desk.reading() as conn:
+        charges = await newest.newest_of_customer(conn, BY_NAME["charges"], desk.scope, customer_id, 100)
+    some = [each.id for each in charges if each.data.get(_OF_CHARGES[need])][:_MOST_CHARGES]
+    await _together(*(_list(desk, BY_NAME[need], {"charge": each}) for each in some))
 
 
 async def _together(*reads: Coroutine[Any, Any, None]) -> None:

@@ -15,8 +15,6 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Stand: {moment}.",
     "unknown": "Einen Teil Ihrer Abrechnung kann ich nicht sicher lesen, deshalb kann ich dazu nichts sagen; ein "
     "Mensch wird es prüfen.",
-    "not_understood": "Ich kann Ihnen sagen, wann Ihre nächste Zahlung fällig ist und wie hoch sie ist. "
-    "Möchten Sie das wissen?",
     "refusal": "In diesem Chat kann ich noch keine Zahlungsdaten zeigen. Bitte teilen Sie uns mit, wer Sie sind; "
     "sobald das bestätigt ist, sehe ich nach.",
     "nothing_due": "Sie haben keine offene Rechnung und keine anstehende Zahlung.",

@@ -14,7 +14,6 @@ PHRASES: Mapping[str, str] = {
     "further": "Further items not listed here: {count}.",
     "as_of": "As known on {moment}.",
     "unknown": "Part of your billing I can't read with certainty, so I can't tell; a person will check it.",
-    "not_understood": "I can tell you when your next payment is due and how much it is. Would you like to know that?",
     "refusal": "I can't show payment details in this chat yet. Please tell us who you are, and once that is confirmed "
     "I'll look it up.",
     "nothing_due": "You have no open invoice and no upcoming payment.",

@@ -15,7 +15,6 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Datos del {moment}.",
     "unknown": "Hay una parte de tu facturación que no puedo leer con seguridad, así que no puedo decírtelo; una "
     "persona lo revisará.",
-    "not_understood": "Puedo decirte cuándo vence tu próximo pago y de cuánto es. ¿Quieres saberlo?",
     "refusal": "Todavía no puedo mostrar datos de pago en este chat. Dinos quién eres y, cuando esté confirmado, lo "
     "consultaré.",
     "nothing_due": "No tienes facturas pendientes ni próximos pagos.",

@@ -15,8 +15,6 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Situation au {moment}.",
     "unknown": "Une partie de votre facturation n'est pas lisible avec certitude, je ne peux donc pas répondre ; une "
     "personne va vérifier.",
-    "not_understood": "Je peux vous dire quand votre prochain paiement est dû et quel en est le montant. "
-    "Souhaitez-vous le savoir ?",
     "refusal": "Je ne peux pas encore afficher de données de paiement dans cette conversation. Dites-nous qui vous "
     "êtes ; une fois votre identité confirmée, je regarderai.",
     "nothing_due": "Vous n'avez ni facture ouverte ni paiement à venir.",

@@ -15,7 +15,6 @@ PHRASES: Mapping[str, str] = {
     "as_of": "Dados de {moment}.",
     "unknown": "Há uma parte da sua cobrança que não consigo ler com certeza, por isso não posso informar; uma pessoa "
     "vai verificar.",
-    "not_understood": "Posso dizer quando vence o seu próximo pagamento e qual é o valor. Quer saber?",
     "refusal": "Ainda não posso mostrar dados de pagamento nesta conversa. Diga-nos quem você é e, quando isso for "
     "confirmado, eu consulto.",
     "nothing_due": "Você não tem faturas em aberto nem próximos pagamentos.",

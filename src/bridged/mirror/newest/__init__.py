@@ -1,0 +1,1 @@
+"""What a customer had last: their newest objects, and what they spent."""
