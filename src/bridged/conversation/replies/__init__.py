@@ -17,7 +17,7 @@ MOST_ROWS = 6
 
 LEVELS: Mapping[str, Level] = {
     "pay_link": 2, "invoice_copy": 2, "payment_history": 2, "total_spent": 2, "card_on_file": 2, "card_expiry": 2,
-    "unknown_charge": 2, "billing_details": 2,
+    "unknown_charge": 2, "billing_details": 2, "update_card": 2,
 }  # fmt: skip
 """What it takes to be answered; 1 where nothing is said here. Links in answers are for level 2 too (product.md 4.3)."""
 
