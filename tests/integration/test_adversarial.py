@@ -4,6 +4,7 @@ The real pipeline on PostgreSQL: Ana asks; Bob is a customer of the same merchan
 """
 
 import contextlib
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -11,12 +12,13 @@ from typing import Any
 
 import pytest
 
-from adversaries import ANA, BOB, EVE, LURE, MARKS, Person, attempts, objects
+from adversaries import ANA, BOB, EVE, LURE, MARKS, Person, attempts, objects, own_questions
 from bridged import app as root
 from bridged.conversation import run
 from bridged.conversation.facts import Answer
+from bridged.conversation.grounding import violations
 from bridged.conversation.intents import Reading, Understood
-from bridged.conversation.model import Model
+from bridged.conversation.model import Model, masked, unmasked
 from bridged.conversation.run import Asker, Reply
 from bridged.core.db import Conn, Database
 from bridged.core.settings import Settings
@@ -139,6 +141,40 @@ async def test_ana_is_told_her_own(app: root.App, scope: Scope) -> None:
         assert "2026" in reply.answer.text
         assert "111.13" in reply.answer.text or "111,13" in reply.answer.text
         assert leaks(reply) == []
+
+
+async def test_nothing_that_was_planted_comes_out_of_honest_questions(app: root.App, scope: Scope) -> None:
+    faults: list[Any] = []
+    asked_for: set[str] = set()
+    for question in own_questions():
+        reply = await asked(app.database, scope, question)
+        asked_for |= {reply.answer.intent} if reply.answered else set()
+        if found := leaks(reply):
+            faults.append((question, reply.answer.text, found))
+    assert faults == []
+    assert len(asked_for) >= 20
+
+
+async def test_on_the_first_level_there_are_no_links_and_no_cards(app: root.App, scope: Scope) -> None:
+    """What it takes more to be told: links, the last four, invoices, history."""
+    faults: set[tuple[str, str]] = set()
+    for question in own_questions():
+        answer = (await asked(app.database, scope, question, level=1)).answer
+        if re.search(rf"://|{ANA.last4}", answer.text):
+            faults.add((answer.intent, answer.text))
+    assert faults == set()
+
+
+async def test_what_a_model_would_be_shown_of_any_answer(app: root.App, scope: Scope) -> None:
+    """Of each intent's answer: words and placeholders. And the answer is another wording of itself."""
+    for question in own_questions():
+        answer = (await asked(app.database, scope, question)).answer
+        assert violations(answer.text, answer) == (), answer.text
+        text, values = masked(answer)
+        assert unmasked(text, values) == answer.text
+        left = re.sub(r"\{\d+\}", "", text)
+        assert not re.search(rf"@|://|Plan|\bvisa\b|{ANA.last4}", left), (question, text)
+        assert not any(char.isdigit() for char in left), (question, text)
 
 
 async def test_somebody_elses_connection_is_empty_for_a_customer(app: root.App, scope: Scope) -> None:

@@ -19,8 +19,8 @@ from pydantic_ai.settings import ModelSettings
 from pydantic_ai.usage import RunUsage
 
 from bridged.conversation.facts import Answer
-from bridged.conversation.intents import Reading, Understood
-from bridged.conversation.model import INTENTS, NONE, SLOTS, masked, message_shown, unmasked
+from bridged.conversation.intents import NONE, Reading, Understood
+from bridged.conversation.model import INTENTS, SLOTS, masked, message_shown, unmasked
 from bridged.core.errors import SettingsError
 
 Left = Callable[[], Awaitable[int]]

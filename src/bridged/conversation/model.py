@@ -47,9 +47,15 @@ INTENTS: Mapping[str, str] = {
     "help": "what can be asked here",
 }
 """The closed list, with what each means. Controls that do something (stop, verify, language) are not among them."""
-NONE = "none"
-"""What the model says of a message that is about something else."""
-SLOTS = frozenset(signal for words in LANGUAGES.values() for signal in words if ":" in signal)
+SLOTS = frozenset(signal for words in LANGUAGES.values() for signal in words if ":" in signal) | {
+    "which:last",
+    "which:previous",
+    "which:other",
+    "period:this_month",
+    "period:last_month",
+    "period:this_year",
+    "period:last_year",
+}
 """The closed list of slots, as `slot:value`."""
 LONGEST = 500
 """Characters of a message that the model is shown."""
