@@ -16,6 +16,8 @@ from bridged.actions import store as proposals
 from bridged.actions.store import Draft
 from bridged.app import people
 from bridged.channels.registry import store as registry
+from bridged.conversation.threads import Turn
+from bridged.conversation.threads import store as conversations
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
@@ -65,6 +67,9 @@ BODIES: dict[str, Any] = {
     "{channel}/test": {"to": "+34612345678", "text": "x"},
     "{playbook}/test": {"phone": "+34600000001"},
     "{playbook}": {"document": {}},
+    "{thread}/messages": {"text": MARK},
+    "thumb": {"thumb": 1},
+    "chat": {"customer": "cus_1", "text": MARK},
 }
 NEVER = "brg_" + "x" * 43
 
@@ -77,11 +82,14 @@ class Door:
     template: str
     scope: str
 
-    def path(self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x", message: str = "x") -> str:
+    def path(
+        self, connection: str, run: int = 1, replay: int = 1, proposal: str = "x", message: str = "x",
+        thread: str = "x", ticket: str = "x",
+    ) -> str:  # fmt: skip
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
         values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
-        values |= {"{playbook}": "paid"}
+        values |= {"{playbook}": "paid", "{thread}": thread, "{ticket}": ticket, "{number}": "1"}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -120,9 +128,12 @@ class Street:
     replay: int
     proposal: str
     message: str
+    thread: str
+    ticket: str
 
     async def knock(self, door: Door, token: str, connection: str | None = None) -> Reply:
-        path = door.path(connection or self.scope.connection_id, self.run, self.replay, self.proposal, self.message)
+        ids = (self.run, self.replay, self.proposal, self.message, self.thread, self.ticket)
+        path = door.path(connection or self.scope.connection_id, *ids)
         return await self.web.ask(door.method, path, token=token, json=door.body)
 
 
@@ -149,12 +160,19 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             )
             message = await outbox.put(conn, WORKSPACE, scope.connection_id, wanted, now)
             assert message is not None
+            thread = await conversations.thread_of(conn, scope, channel.id, "phone:+34612345678", now)
+            turn = Turn("engine", MARK, now, outcome="unanswered")
+            await conversations.add(conn, scope, thread.id, turn)
+            await conversations.ticket(conn, scope, thread.id, "cus_1", MARK, MARK, now)
+            ticket = (await conversations.tickets(conn, scope, 1))[0]["id"]
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         async with app.database.transaction(WORKSPACE) as conn:
             moment = Moment("paid", "in_1", "cus_1", 1, "in_1", {"note": MARK})
             await profiles.write(conn, scope, [(Profile("cus_1", name=MARK), Standing())])
             await profiles.add_moments(conn, scope, [moment], now)
-        yield Street(web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id, message)
+        yield Street(
+            web, scope, await another_workspace(app, owner), run.id, replay.id, proposal.id, message, thread.id, ticket
+        )
 
 
 async def test_who_may_not_enter(street: Street, seed: int) -> None:

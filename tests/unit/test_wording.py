@@ -57,7 +57,9 @@ FRAME = {
 }
 WORDS = {"plan": "Basic", "purpose": "Basic", "link": "https://stripe.com/x", "brand": "Visa", "last4": "4242",
          "month": "08/2030", "rhythm": "per_month", "quantity": "5", "count": "2", "percent": "20",
-         "email": "a…@b….com", "city": "Berlin", "country": "DE", "tax_ids": "1", "descriptor": "ACME"}  # fmt: skip
+         "email": "a…@b….com", "city": "Berlin", "country": "DE", "tax_ids": "1", "descriptor": "ACME",
+         "code": "123456",
+         "name": "Acme"}  # fmt: skip
 KINDS = sorted(PHRASES["en"].keys() - FRAME)
 MOMENT_SLOTS = {"on": "when", "date": "when", "then_on": "then", "then_date": "then"}
 
@@ -90,7 +92,7 @@ def test_every_row_reads_as_a_sentence(language: str, kind: str, known: bool) ->
     row = Item(kind, when=END, then=END - DAY, money=money, certainty="exact" if money else "unknown", words=words)
     text = sentence(row, voice, labelled=False)
     assert not re.search(r"[\[\]{}]|  | [.,]$|None", text.replace(" ;", ";").replace(" :", ":"))
-    assert text.endswith((".", "?", "!", ":", "stripe.com/x", ")", "Basic")) or kind.startswith("history")
+    assert text.endswith((".", "?", "!", ":", "stripe.com/x", ")", "Basic")) or kind.startswith(("history", "mail"))
     assert not text[0].islower() or kind == "price_varies"
 
 

@@ -27,13 +27,17 @@ _ANSWERS_NEED = ("customers", "subscriptions", "invoices", "payment_intents", "s
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """Where in a conversation a question is asked. `failures`: messages in a row before it that were not understood."""
+    """Where in a conversation a question is asked. `failures`: messages in a row before it that were not understood.
+
+    `pressed`: the intent of a button, instead of words.
+    """
 
     level: Level = 2
     previous: Asked | None = None
     language: str | None = None
     failures: int = 0
     portal: str | None = None
+    pressed: str | None = None
 
 
 NO_THREAD = Thread()
@@ -63,7 +67,7 @@ async def ask(app: App, connection: Connection, customer_id: str, question: str,
         )  # fmt: skip
         return await conversation.reply(
             app.database, asker, question, int(now.timestamp()), freshen, ANSWER_WITHIN, previous=thread.previous,
-            language=thread.language, failures=thread.failures,
+            language=thread.language, failures=thread.failures, intent=thread.pressed,
             model=assisting.assistant(app.settings, app.database, connection),
         )  # fmt: skip
 

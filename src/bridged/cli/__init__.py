@@ -63,6 +63,8 @@ for _name, _place, _help in (
         "listening:listen",
         "Keep the mirror fresh without a public address: events are fetched as they happen, until Ctrl-C.",
     ),
+    ("chat", "chat:chat", "Talk to the engine as a customer would; nothing is sent."),
+    ("thread", "thread:cli", "Conversations with customers: list, show, take over, answer, hand back."),
     ("eval", "evaluation:evaluate", "How well questions are understood: precision, coverage, confusions of a file."),
     (
         "doctor",

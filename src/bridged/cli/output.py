@@ -30,9 +30,9 @@ def say(text: str) -> None:
     print(text, file=sys.stderr)  # noqa: T201 - the command line speaks here
 
 
-def document(value: Any) -> None:
-    """One JSON document on stdout."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode() + "\n")
+def document(value: Any, *, indent: bool = True) -> None:
+    """One JSON document on stdout; in one line where several come."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 if indent else None).decode() + "\n")
     sys.stdout.flush()
 
 

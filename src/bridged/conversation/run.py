@@ -15,7 +15,7 @@ from bridged.conversation.answers import needs, refusal
 from bridged.conversation.composing import Composed, composed, joined, spoken
 from bridged.conversation.dates import known_zone, local
 from bridged.conversation.facts import Answer, Facts, Need, NeedKind, customer_of
-from bridged.conversation.intents import INTENTS, NONE, Reading, read
+from bridged.conversation.intents import INTENTS, NONE, Reading, Understood, read
 from bridged.conversation.ledger import Ledger
 from bridged.conversation.model import Model
 from bridged.conversation.phrases.titles import TITLES
@@ -114,15 +114,20 @@ async def reply(
     previous: Asked | None = None,
     language: str | None = None,
     failures: int = 0,
+    intent: str | None = None,
     model: Model | None = None,
 ) -> Reply:
     """Answers from the mirror, after the reads that are needed, within `deadline` seconds; then with what there is.
 
     `previous`: what was asked before in this thread; `language`: the one spoken there; `failures`: how many messages
-    before this one were not understood. A `model` is asked where the words are not understood, and may say the answer
+    before this one were not understood; `intent`: what a pressed button asks, instead of words. A `model` is asked
+    where the words are not understood, and may say the answer
     in other words.
     """
     reading = read(question, language, previous=previous.intent if previous else None)
+    if intent is not None:
+        pressed = Understood(intent, {}, language or "en", 1.0)
+        reading = replace(reading, language=pressed.language, questions=(pressed,))
     chosen = await assisted.chosen(model, reading)
     found = await _reply(database, asker, chosen, now, freshen, deadline, previous, failures)
     if model is None:
@@ -201,7 +206,8 @@ async def known(
                 await freshen(asker.customer_id, needs_of(asked.intent, asker.customer_id))
             if ahead:
                 facts = await _facts_after_needs(database, asker, now, freshen)
-                return replace(await read_ledger(database, asker, asked.intent, period, now), facts=facts), None
+                ledger = await read_ledger(database, asker, asked.intent, period, now)
+                return replace(ledger, facts=replace(facts, doubtful=False)), None
     except (BridgedError, TimeoutError) as error:
         trouble = error if isinstance(error, BridgedError) else None
         return await read_ledger(database, asker, asked.intent, period, now), trouble

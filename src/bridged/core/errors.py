@@ -32,6 +32,7 @@ BridgedError
 ├── ProposalClosed
 ├── VaultError
 ├── ReadsSpent
+├── MailNotSent
 ├── ChannelError
 │   ├── ChannelRefused
 │   └── ChannelUnreachable
@@ -299,6 +300,12 @@ class ChannelUnreachable(ChannelError):
     """No answer from the channel, or none that can be read."""
 
     code = "channel_unreachable"
+
+
+class MailNotSent(BridgedError):
+    """The mail server could not be reached, or did not take a message."""
+
+    code = "mail_not_sent"
 
 
 class StripeError(BridgedError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import SplitResult, urlsplit
 
+from bridged.core import mail
 from bridged.core.errors import SettingsError
 from bridged.core.types import Secret
 
@@ -45,6 +46,7 @@ class Settings:
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
     private_webhooks: bool = False
     """Whether what Bridged announces to a merchant's own systems may go to addresses of a private network."""
+    smtp_url: Secret | None = None
     model: str | None = None
     """`provider:name` of a language model that may choose an intent where the grammar is unsure."""
     model_timeout: float = 4.0
@@ -72,14 +74,13 @@ KNOWN = tuple(f"BRIDGED_{field.name.upper()}" for field in fields(Settings))
 _SECRETS = (
     "BRIDGED_DATABASE_URL",
     "BRIDGED_MASTER_KEY",
+    "BRIDGED_SMTP_URL",
     "BRIDGED_STRIPE_PLATFORM_KEY_LIVE",
     "BRIDGED_STRIPE_PLATFORM_KEY_TEST",
     "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_LIVE",
     "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST",
 )
 _FILES = tuple(f"{name}_FILE" for name in _SECRETS)
-_RESERVED = ("BRIDGED_SMTP_URL",)
-"""Names of the contract whose parts are not built yet: accepted, so that one environment serves every version."""
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -109,6 +110,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
         private_webhooks=_allowed("BRIDGED_PRIVATE_WEBHOOKS", env.get("BRIDGED_PRIVATE_WEBHOOKS") or "deny"),
+        smtp_url=_smtp_url(env),
         model=_model(env.get("BRIDGED_MODEL") or None),
         model_timeout=_seconds(env.get("BRIDGED_MODEL_TIMEOUT") or "4"),
         model_budget=_micros(env.get("BRIDGED_MODEL_BUDGET") or "1000000"),
@@ -117,13 +119,18 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
 
 
 def _refuse_unknown(env: Mapping[str, str]) -> None:
-    known = (*KNOWN, *_FILES, *_RESERVED)
+    known = (*KNOWN, *_FILES)
     for name in sorted(env):
         if name.startswith("BRIDGED_") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
             raise SettingsError(
                 f"{name} is not a setting. The nearest one is {near}.", hint=f"Unset {name} or rename it."
             )
+
+
+def _smtp_url(env: Mapping[str, str]) -> Secret | None:
+    found = _secret(env, "BRIDGED_SMTP_URL")
+    return found if found is None else Secret(mail.checked(found.reveal()))
 
 
 def _home(env: Mapping[str, str]) -> Path:

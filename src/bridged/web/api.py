@@ -27,6 +27,7 @@ from bridged.web import (
     progress,
     reading,
     scores,
+    threads,
     webhook_log,
 )
 from bridged.web.callers import PER_SECOND, Callers, scheme
@@ -93,6 +94,7 @@ def routes() -> FastAPI:
         profiles.router,
         agents.router,
         scores.router,
+        threads.router,
         channels.router,
         consents.router,
         playbooks.router,

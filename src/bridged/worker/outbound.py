@@ -1,4 +1,4 @@
-"""Messages out, and what channels tell: each channel that has something to do gets its turn.
+"""Messages out, what channels tell, and answers: each channel that has something to do gets its turn.
 
 Each loop finds its work in the database and may run in any number of processes: a channel's messages are claimed by one
 at a time, a delivery is read by one at a time.
@@ -7,10 +7,11 @@ at a time, a delivery is read by one at a time.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Coroutine
 from dataclasses import dataclass, field
 
 from bridged import app as root
-from bridged.app import channels
+from bridged.app import channels, threads
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError
 from bridged.mirror.store import Scope
@@ -29,6 +30,7 @@ class Outbound:
 
     app: root.App
     _busy: set[str] = field(default_factory=set[str])
+    _answering: set[str] = field(default_factory=set[str])
     _resting: dict[str, float] = field(default_factory=dict[str, float])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
 
@@ -48,12 +50,28 @@ class Outbound:
         now = clock.monotonic()
         self._resting = {key: until for key, until in self._resting.items() if until > now}
         for scope, channel_id in await channels.with_work(self.app):
-            if channel_id in self._busy or channel_id in self._resting or len(self._busy) >= _AT_ONCE:
-                continue
-            self._busy.add(channel_id)
-            task = asyncio.create_task(self._one(scope, channel_id))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._start(self._busy, channel_id, self._one(scope, channel_id))
+        # Apart from what is heard and sent: an answer may wait seconds for Stripe, a STOP must not.
+        for scope, channel_id in await threads.with_questions(self.app):
+            self._start(self._answering, channel_id, self._answer(scope, channel_id))
+
+    def _start(self, busy: set[str], channel_id: str, work: Coroutine[None, None, None]) -> None:
+        if channel_id in busy or channel_id in self._resting or len(busy) >= _AT_ONCE:
+            work.close()
+            return
+        busy.add(channel_id)
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _answer(self, scope: Scope, channel_id: str) -> None:
+        try:
+            await threads.answer_all(self.app, scope, channel_id)
+        except BridgedError as error:
+            _log.warning("answering_failed", channel=channel_id, code=error.code, message=error.message)
+            self._resting[channel_id] = clock.monotonic() + _REST
+        finally:
+            self._answering.discard(channel_id)
 
     async def _one(self, scope: Scope, channel_id: str) -> None:
         try:

@@ -61,7 +61,7 @@ FORGOTTEN = (
     "bridged.profiles_due", "bridged.profiles", "bridged.profile_history", "bridged.moments", "bridged.scores",
     "bridged.score_history", "bridged.score_announcements", "bridged.contacts", "bridged.consents",
     "bridged.consent_history", "bridged.inbound_messages", "bridged.playbook_runs", "bridged.fact_slots",
-    "bridged.caps", "bridged.filter_members",
+    "bridged.caps", "bridged.filter_members", "bridged.threads", "bridged.tickets", "bridged.verifications",
 )  # fmt: skip
 """Tables of which a customer's rows go; what hangs on them goes with them."""
 EMPTIED = ("bridged.events", "bridged.messages", "bridged.ledger")

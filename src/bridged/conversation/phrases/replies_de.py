@@ -130,4 +130,21 @@ PHRASES: Mapping[str, str] = {
     "Sie wissen?",
     "thanks": "Gern geschehen!",
     "ok": "In Ordnung. Möchten Sie noch etwas zu Ihren Zahlungen wissen?",
+    "person_identity": "Um Ihnen das zu sagen, muss ich erst sicher sein, dass Sie es sind. Jemand hilft "
+    "Ihnen hier dabei.",
+    "code_sent": "Um sicher zu sein, dass Sie es sind, habe ich einen Code an die E-Mail-Adresse geschickt, "
+    "die wir von Ihnen haben. Bitte senden Sie ihn hier innerhalb von zehn Minuten.",
+    "ask_email": "Um sicher zu sein, dass Sie es sind, senden Sie mir bitte die E-Mail-Adresse, die Sie bei "
+    "uns verwenden.",
+    "code_maybe": "Wenn wir diese Adresse kennen, ist ein Code an sie unterwegs. Bitte senden Sie ihn hier "
+    "innerhalb von zehn Minuten.",
+    "code_wrong": "Dieser Code stimmt nicht. Bitte versuchen Sie es noch einmal.",
+    "code_over": "Dieser Code gilt nicht mehr. Bitte stellen Sie Ihre Frage noch einmal.",
+    "code_locked": "Es waren zu viele Versuche. Bitte kommen Sie morgen wieder, oder erreichen Sie mit "
+    "„Mensch“ eine Person.",
+    "verified": "Danke, jetzt weiß ich, dass Sie es sind. Was möchten Sie wissen?",
+    "mail_subject": "Ihr Code für {name}",
+    "mail_text": "Ihr Code lautet {code}. Senden Sie ihn innerhalb von zehn Minuten im Chat mit {name}. Wenn "
+    "Sie ihn nicht angefordert haben, beachten Sie diese Nachricht nicht und geben Sie den Code niemandem.",
+    "media": "Ich kann nur Text lesen. Bitte schreiben Sie Ihre Frage.",
 }

@@ -123,4 +123,17 @@ PHRASES: Mapping[str, str] = {
     "greeting": "Hello! I can tell you about your payments, invoices and subscription. What would you like to know?",
     "thanks": "You're welcome!",
     "ok": "All right. Is there anything else about your payments?",
+    "person_identity": "To tell you that, I must first be sure that it is you. A person will help you with that here.",
+    "code_sent": "To be sure that it is you, I have sent a code to the e-mail address we have for you. "
+    "Please send it here within ten minutes.",
+    "ask_email": "To be sure that it is you, please send me the e-mail address you use with us.",
+    "code_maybe": "If we know that address, a code is on its way to it. Please send the code here within ten minutes.",
+    "code_wrong": "That code is not right. Please try again.",
+    "code_over": "That code is no longer valid. Please ask your question again.",
+    "code_locked": "There were too many tries. Please come back tomorrow, or write “human” to reach a person.",
+    "verified": "Thank you, now I know that it is you. What would you like to know?",
+    "mail_subject": "Your code for {name}",
+    "mail_text": "Your code is {code}. Send it in the chat with {name} within ten minutes. If you did not "
+    "ask for it, ignore this message and tell nobody the code.",
+    "media": "I can only read text. Please write your question.",
 }

@@ -123,4 +123,17 @@ PHRASES: Mapping[str, str] = {
     "greeting": "¡Hola! Puedo informarte de tus pagos, facturas y suscripción. ¿Qué te gustaría saber?",
     "thanks": "¡De nada!",
     "ok": "De acuerdo. ¿Algo más sobre tus pagos?",
+    "person_identity": "Para decírtelo, primero debo comprobar que eres tú. Una persona te ayudará aquí.",
+    "code_sent": "Para comprobar que eres tú, he enviado un código al correo que tenemos de ti. Envíalo aquí "
+    "en los próximos diez minutos.",
+    "ask_email": "Para comprobar que eres tú, envíame el correo que usas con nosotros.",
+    "code_maybe": "Si conocemos ese correo, un código va en camino. Envíalo aquí en los próximos diez minutos.",
+    "code_wrong": "Ese código no es correcto. Inténtalo de nuevo.",
+    "code_over": "Ese código ya no es válido. Haz tu pregunta otra vez.",
+    "code_locked": "Hubo demasiados intentos. Vuelve mañana, o escribe «persona» para hablar con alguien.",
+    "verified": "Gracias, ahora sé que eres tú. ¿Qué te gustaría saber?",
+    "mail_subject": "Tu código para {name}",
+    "mail_text": "Tu código es {code}. Envíalo en el chat con {name} en los próximos diez minutos. Si no lo "
+    "pediste, ignora este mensaje y no des el código a nadie.",
+    "media": "Solo puedo leer texto. Escribe tu pregunta, por favor.",
 }

@@ -128,4 +128,19 @@ PHRASES: Mapping[str, str] = {
     "souhaitez-vous savoir ?",
     "thanks": "Je vous en prie !",
     "ok": "D'accord. Autre chose au sujet de vos paiements ?",
+    "person_identity": "Pour vous le dire, je dois d'abord m'assurer que c'est bien vous. Une personne va "
+    "vous aider ici.",
+    "code_sent": "Pour m'assurer que c'est bien vous, j'ai envoyé un code à l'adresse e-mail que nous avons "
+    "de vous. Merci de l'envoyer ici dans les dix minutes.",
+    "ask_email": "Pour m'assurer que c'est bien vous, envoyez-moi l'adresse e-mail que vous utilisez chez nous.",
+    "code_maybe": "Si nous connaissons cette adresse, un code lui est envoyé. Merci de l'envoyer ici dans "
+    "les dix minutes.",
+    "code_wrong": "Ce code n'est pas correct. Merci de réessayer.",
+    "code_over": "Ce code n'est plus valable. Merci de reposer votre question.",
+    "code_locked": "Il y a eu trop d'essais. Revenez demain, ou écrivez « personne » pour joindre quelqu'un.",
+    "verified": "Merci, je sais maintenant que c'est bien vous. Que souhaitez-vous savoir ?",
+    "mail_subject": "Votre code pour {name}",
+    "mail_text": "Votre code est {code}. Envoyez-le dans la conversation avec {name} dans les dix minutes. "
+    "Si vous ne l'avez pas demandé, ignorez ce message et ne donnez le code à personne.",
+    "media": "Je ne peux lire que du texte. Merci d'écrire votre question.",
 }

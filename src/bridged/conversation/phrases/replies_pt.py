@@ -123,4 +123,17 @@ PHRASES: Mapping[str, str] = {
     "greeting": "Olá! Posso informar sobre seus pagamentos, faturas e assinatura. O que você gostaria de saber?",
     "thanks": "De nada!",
     "ok": "Certo. Mais alguma coisa sobre seus pagamentos?",
+    "person_identity": "Para dizer isso, primeiro preciso ter certeza de que é você. Uma pessoa vai ajudar aqui.",
+    "code_sent": "Para ter certeza de que é você, enviei um código ao e-mail que temos de você. Envie-o aqui "
+    "nos próximos dez minutos.",
+    "ask_email": "Para ter certeza de que é você, envie o e-mail que você usa conosco.",
+    "code_maybe": "Se conhecemos esse e-mail, um código está a caminho. Envie-o aqui nos próximos dez minutos.",
+    "code_wrong": "Esse código não está certo. Tente de novo.",
+    "code_over": "Esse código não vale mais. Faça sua pergunta de novo.",
+    "code_locked": "Houve tentativas demais. Volte amanhã, ou escreva “atendente” para falar com uma pessoa.",
+    "verified": "Obrigado, agora sei que é você. O que você gostaria de saber?",
+    "mail_subject": "Seu código para {name}",
+    "mail_text": "Seu código é {code}. Envie-o na conversa com {name} nos próximos dez minutos. Se você não "
+    "o pediu, ignore esta mensagem e não dê o código a ninguém.",
+    "media": "Só consigo ler texto. Escreva sua pergunta, por favor.",
 }

@@ -1,0 +1,269 @@
+"""A customer writes on WhatsApp and gets one right answer: WhatsApp's simulator, our web and worker, Stripe's
+simulator, and a mail server at the wire.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pytest
+
+from bridged import app as root
+from bridged.accounts.audit import Actor
+from bridged.app import asking, threads
+from bridged.core.errors import NotFound, RequestInvalid
+from bridged.core.settings import Settings
+from bridged.core.types import Secret
+from bridged.mirror.store import Scope
+from bridged.sim import lifecycle
+from mailroom import Mailroom, mailroom
+from numbered import Numbered, numbered
+from simulation.hooked import Hooked, hooked
+from simulation.stage import build
+
+ME = Actor("cli", "somebody")
+ASKED = "When is my next payment due?"
+
+
+@dataclass
+class Scene:
+    at: Hooked
+    phone: Numbered
+    mail: Mailroom
+    customer: str
+    other: str
+
+    @property
+    def app(self) -> root.App:
+        return self.at.app
+
+    async def round(self, **how: Any) -> list[str]:
+        """All that was written is heard, answered and sent; the texts that reach phones by it."""
+        before = len(self.phone.whatsapp.world.requests)
+        await self.phone.listen(**how)
+        while await threads.answer_all(self.app, self.phone.scope, self.phone.channel.id):
+            pass
+        await self.sent()
+        return [words_of(each["body"]) for each in self.phone.whatsapp.world.requests[before:]]
+
+    async def sent(self) -> None:
+        """All that waits goes out, one message to a phone in six seconds."""
+        self.phone.skip(seconds=10)
+        while await self.phone.deliver():
+            self.phone.skip(seconds=10)
+
+    async def write(self, text: str, person: Any = None, **how: Any) -> list[str]:
+        self.phone.whatsapp.courier.says(self.phone.number, person or self.phone.ana, text)
+        return await self.round(**how)
+
+    async def ask(self, question: str, level: Any) -> str:
+        found = await asking.ask(self.app, self.at.connection, self.customer, question, asking.Thread(level))
+        return found.answer.text
+
+    async def shown(self) -> tuple[Any, list[dict[str, Any]]]:
+        found = (await threads.listed(self.app, self.at.connection, 1))[0]
+        return await threads.shown(self.app, self.at.connection, found.id, 50)
+
+
+def words_of(body: dict[str, Any]) -> str:
+    if body["type"] == "interactive":
+        return str(body["interactive"]["body"]["text"])
+    return str(body["text"]["body"])
+
+
+@pytest.fixture
+async def scene(settings: Settings) -> AsyncIterator[Scene]:
+    async with mailroom() as mail:
+        given = replace(settings, smtp_url=Secret(mail.url))
+        async with hooked(given, build(5, 3), method="both") as at:
+            assert (await root.sync(at.app, at.connection)).complete
+            scope = Scope(at.connection.workspace_id, at.connection.id)
+            async with numbered(at.app.database, scope) as phone:
+                paid = [each["customer"] for each in at.stage.account.all("charges") if each["status"] == "succeeded"]
+                running = [
+                    each["customer"] for each in at.stage.account.all("subscriptions") if each["status"] == "active"
+                ]
+                both = sorted({each for each in running if each in paid and email_of(at, each)})
+                await phone.agree(both[0], "+34612345678")
+                yield Scene(at, phone, mail, both[0], both[1])
+
+
+def email_of(at: Hooked, customer: str) -> str | None:
+    return (at.stage.account.get("customers", customer) or {}).get("email")
+
+
+async def test_a_question_on_whatsapp_is_answered_once_and_rightly(scene: Scene) -> None:
+    right = await scene.ask(ASKED, 1)
+    assert "2026" in right or "2027" in right
+    assert await scene.write(ASKED, copies=3, shuffled=True) == [right]
+    assert await scene.round() == []
+    spanish = await scene.write("¿Cuándo es mi próximo pago?")
+    assert spanish == [await scene.ask("¿Cuándo es mi próximo pago?", 1)]
+    assert "próximo pago" in spanish[0] or "prueba" in spanish[0]
+    thread, turns = await scene.shown()
+    assert (thread.identity, thread.language, thread.turns) == ("phone:+34612345678", "es", 4)
+    assert [each["author"] for each in turns] == ["customer", "engine"] * 2
+    answer = turns[1]
+    assert answer["intent"] == "next_payment_date"
+    assert answer["facts"]
+    assert answer["as_of"] is not None
+    assert answer["latency_ms"] >= 0
+    assert answer["state"] in {"accepted", "sent", "delivered", "read"}
+
+
+async def test_a_follow_up_and_a_pressed_button(scene: Scene) -> None:
+    await scene.write("when was my last payment")
+    (before,) = await scene.write("and the one before?")
+    assert re.search("before that|no earlier", before)
+    (which,) = await scene.write("the payment thing")
+    sent = scene.phone.whatsapp.world.requests[-1]["body"]["interactive"]
+    assert which == sent["body"]["text"]
+    button = sent["action"]["buttons"][0]["reply"]
+    scene.phone.whatsapp.courier.presses(scene.phone.number, scene.phone.ana, button["id"], button["title"])
+    (pressed,) = await scene.round()
+    assert pressed != which
+    assert await scene.write("the payment thing") == [which]
+    await scene.write("the payment thing")
+    assert [each["kind"] for each in await threads.tickets(scene.app, scene.at.connection, 9)] == ["not_understood"]
+    queue = await threads.queue(scene.app, scene.at.connection, 9)
+    assert {each["text"] for each in queue} == {"the payment thing"}
+    await threads.settle(scene.app, scene.at.connection, queue[0]["thread_id"], queue[0]["number"], ME)
+    assert len(await threads.queue(scene.app, scene.at.connection, 9)) == len(queue) - 1
+
+
+async def test_more_is_told_to_who_reads_the_code(scene: Scene) -> None:
+    (asked,) = await scene.write("which card do you have on file?")
+    assert "code" in asked
+    ((to, _, text),) = scene.mail.received
+    assert to == email_of(scene.at, scene.customer)
+    code = re.findall(r"\d{6}", text)[0]
+    wrong = f"{(int(code) + 1) % 10**6:06}"
+    assert await scene.write(wrong) == ["That code is not right. Please try again."]
+    (card,) = await scene.write(code)
+    assert card == await scene.ask("which card do you have on file?", 2)
+    (history,) = await scene.write("show my payment history")
+    assert history == await scene.ask("show my payment history", 2)
+    assert len(scene.mail.received) == 1
+    assert not any(code in str(turn["facts"]) for turn in (await scene.shown())[1])
+
+
+async def test_three_wrong_codes_end_it(scene: Scene) -> None:
+    await scene.write("send me my invoice")
+    code = re.findall(r"\d{6}", scene.mail.received[0][2])[0]
+    wrong = [f"{(int(code) + each) % 10**6:06}" for each in (1, 2, 3)]
+    said = [(await scene.write(each))[0] for each in wrong]
+    assert said[0] == said[1] == "That code is not right. Please try again."
+    assert "too many tries" in said[2]
+    assert "too many tries" in (await scene.write(code))[0]
+    assert "http" not in "".join(said)
+    assert len(scene.mail.received) == 1
+
+
+async def test_a_shared_number_is_nobodys_until_proved(scene: Scene) -> None:
+    await scene.phone.agree(scene.other, "+34612345678")
+    (asked,) = await scene.write(ASKED)
+    assert "e-mail" in asked
+    (unknown,) = await scene.write("nobody@example.org")
+    assert scene.mail.received == []
+    address = str(email_of(scene.at, scene.customer))
+    async with scene.app.database.transaction(scene.phone.scope.workspace_id) as conn:
+        await conn.execute("update bridged.verifications set sent_at = sent_at - interval '2 minutes'")
+    (known,) = await scene.write(f"my address is {address.upper()}")
+    assert known == unknown
+    assert [each[0].lower() for each in scene.mail.received] == [address.lower()]
+    (answer,) = await scene.write(re.findall(r"\d{6}", scene.mail.received[0][2])[0])
+    assert answer == await scene.ask(ASKED, 2)
+
+
+async def test_an_unknown_number_without_a_mail_server_gets_a_person(scene: Scene) -> None:
+    scene.at.app = replace(scene.app, settings=replace(scene.app.settings, smtp_url=None))
+    stranger = scene.phone.whatsapp.world.add_person("34699999999", name="Eve")
+    (said,) = await scene.write(ASKED, stranger)
+    assert "A person will help" in said
+    assert [each["kind"] for each in await threads.tickets(scene.app, scene.at.connection, 9)] == ["identity"]
+    (hello,) = await scene.write("hello", stranger)
+    assert hello.startswith("Hello!")
+    scene.phone.whatsapp.courier.wrote(scene.phone.number, stranger, {"type": "image", "image": {"id": "1"}})
+    assert await scene.round() == ["I can only read text. Please write your question."]
+
+
+async def test_a_person_takes_over_and_hands_back(scene: Scene) -> None:
+    await scene.write(ASKED)
+    found = (await scene.shown())[0]
+    await threads.take(scene.app, scene.at.connection, found.id, ME)
+    assert await scene.write("hello?") == []
+    await threads.say(scene.app, scene.at.connection, found.id, ME, "This is Ben.")
+    assert await scene.round() == ["This is Ben."]
+    assert await scene.write(ASKED) == []
+    await threads.hand_back(scene.app, scene.at.connection, found.id, ME)
+    assert await scene.write(ASKED) == [await scene.ask(ASKED, 1)]
+    authors = [each["author"] for each in (await scene.shown())[1]]
+    assert authors == ["customer", "engine", "customer", "person:somebody", "customer", "customer", "engine"]
+    with pytest.raises(RequestInvalid):
+        await threads.say(scene.app, scene.at.connection, found.id, ME, " ")
+    with pytest.raises(NotFound):
+        await threads.take(scene.app, scene.at.connection, "11111111-1111-1111-1111-111111111111", ME)
+
+
+async def test_thumbs_stop_and_a_question_after_it(scene: Scene) -> None:
+    await scene.write(ASKED)
+    assert await scene.write("\N{THUMBS UP SIGN}") == []
+    assert (await scene.shown())[1][1]["thumb"] == 1
+    assert len(await scene.write("STOP")) == 1
+    assert await scene.write(ASKED) == [await scene.ask(ASKED, 1)]
+
+
+async def test_a_customer_who_is_gone_is_nobody(scene: Scene) -> None:
+    await scene.write(ASKED)
+    lifecycle.delete_customer(scene.at.stage.account, scene.customer)
+    await scene.at.rest()
+    (said,) = await scene.write(ASKED)
+    assert "2026" not in said
+    assert "2027" not in said
+
+
+@pytest.mark.turns(3)
+async def test_whatever_is_killed_each_message_has_one_answer(scene: Scene, seed: int) -> None:
+    rng = random.Random(f"conversation {seed}")
+    people = [scene.phone.ana]
+    for number in range(3):
+        people.append(scene.phone.whatsapp.world.add_person(f"3460000000{number}", name=f"P{number}"))
+        await scene.phone.agree(scene.customer if number == 0 else scene.other, f"+3460000000{number}")
+    written = 0
+    for _ in range(6):
+        for person in people:
+            scene.phone.whatsapp.courier.says(
+                scene.phone.number, person, rng.choice([ASKED, "hello", "what plan am i on"])
+            )
+            written += 1
+        await scene.phone.listen(copies=2, shuffled=True)
+        for _ in range(3):
+            works = [
+                asyncio.ensure_future(threads.answer_all(scene.app, scene.phone.scope, scene.phone.channel.id))
+                for _ in range(2)
+            ]
+            await asyncio.sleep(rng.random() * 0.05)
+            for each in works:
+                if rng.random() < 0.5:
+                    each.cancel()
+            await asyncio.gather(*works, return_exceptions=True)
+            await scene.phone.deliver()
+        async with scene.app.database.transaction(scene.phone.scope.workspace_id) as conn:
+            # The leases of the killed end.
+            await conn.execute("update bridged.inbound_messages set turn_until = null where turn = 'new'")
+    await scene.round()
+    await scene.sent()
+    async with scene.app.database.transaction(scene.phone.scope.workspace_id) as conn:
+        cursor = await conn.execute(
+            "select count(*) filter (where author = 'customer') as heard, "
+            "count(*) filter (where author = 'engine') as said, "
+            "count(distinct wamid) as messages from bridged.turns"
+        )
+        counts = await cursor.fetchone()
+    assert counts == {"heard": written, "said": written, "messages": written}
+    assert len(scene.phone.whatsapp.world.requests) == written
