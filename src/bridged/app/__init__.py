@@ -124,6 +124,19 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """A key that was tried out and not kept. `reads`: what that cost at Stripe."""
+
+    key: ApiKey
+    identity: probe.Identity
+    matrix: tuple[probe.Access, ...]
+    warnings: tuple[probe.Warned, ...]
+    link: str
+    permissions: tuple[str, ...]
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """What connecting found out."""
 
@@ -195,8 +208,8 @@ async def connections(app: App, wanted: str | None) -> list[Connection]:
         return await accounts.connections(conn, app.workspace_id)
 
 
-async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM) -> Connected:
-    """Checks a pasted key, asks what it may read and whose it is, and stores it encrypted.
+async def examine(app: App, pasted: str) -> Examined:
+    """Asks what a pasted key may read and whose it is, and keeps nothing of it.
 
     Raises KeyRefused before any call, KeyInvalid, StripeUnreachable, and PermissionMissing when it may read nothing.
     """
@@ -214,11 +227,17 @@ async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM
             hint=f"Create one with these read permissions: {', '.join(permissions)}. {link}",
             permissions=permissions,
         )
-    connection, new = await store(app, key, identity, matrix, name, actor)
+    return Examined(key, identity, matrix, probe.warnings(key, matrix, identity), link, permissions, client.reads)
+
+
+async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM) -> Connected:
+    """Checks a pasted key and stores it encrypted. Raises as `examine`."""
+    found = await examine(app, pasted)
+    connection, new = await store(app, found.key, found.identity, found.matrix, name, actor)
     async with app.database.transaction(app.workspace_id) as conn:
         scope, day = steering.scope_of(connection), clock.now().date()
-        await sync_store.add_reads(conn, scope, day, reads=client.reads, backfill_reads=0, writes=0)
-    return Connected(connection, new, matrix, probe.warnings(key, matrix, identity), link, permissions)
+        await sync_store.add_reads(conn, scope, day, reads=found.reads, backfill_reads=0, writes=0)
+    return Connected(connection, new, found.matrix, found.warnings, found.link, found.permissions)
 
 
 async def store(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,13 +11,13 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
 from bridged.web import agents, api, edge, hooks
 from bridged.web.pages import Pages
+from bridged.web.rendering import STATIC, Assets
 from bridged.web.whatsapp_hooks import WhatsAppHooks
 
 
@@ -63,7 +62,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
             Route("/readyz", readyz),
             WhatsAppHooks(app).route(),
             agents.Door(app, rest.state.callers, ending).route(),
-            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            Mount("/static", Assets(directory=STATIC)),
             # A route, not a mount: the API's document shows whole paths.
             Route("/api/{rest:path}", rest, include_in_schema=False),
         ],
