@@ -7,7 +7,9 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from playwright.async_api import expect
 
+from bridged import app as root
 from bridged.app import profiles, scoring
 from bridged.core import clock
 from bridged.core.settings import Settings
@@ -15,7 +17,7 @@ from bridged.messages.replay import store as replays
 from bridged.web.pages import Pages
 from bridged.web.visits import ANYONE
 from browser.chromium import DESK, PHONE, chromium, housed, looking
-from browsing import Browser
+from browsing import PASSWORD, Browser
 from simulation.hooked import Hooked, hooked
 from simulation.stage import build
 
@@ -82,3 +84,60 @@ async def test_every_page(hooks: Hooked) -> None:
                     assert status == 200, path
                     await eyes.judge(f"{called} {name}")
                 eyes.clear()
+
+
+async def test_pages_of_an_empty_workspace(settings: Settings) -> None:
+    """Signing in, nothing connected yet, what a viewer sees, what is not there: each with something to go on with."""
+    async with root.opened(settings) as app, housed(app) as (house, ana), chromium() as browser:
+        async with looking(browser, ana.url, {}, viewport=PHONE) as eyes:
+            eyes.expected = (401, 404)
+            await eyes.open("/people")
+            await eyes.judge("sign in")
+            await eyes.page.get_by_label("E-mail").fill("ana@example.com")
+            await eyes.page.get_by_label("Password").fill("not the password")
+            await eyes.page.get_by_role("button", name="Sign in").click()
+            assert await eyes.page.get_by_role("alert").count() == 1
+            await eyes.judge("sign in refused")
+            await eyes.page.get_by_label("Password").fill(PASSWORD)
+            await eyes.page.get_by_role("button", name="Sign in").click()
+            assert eyes.page.url.endswith("/people"), "where one wanted to go"
+            await eyes.page.get_by_role("button", name="Menu").click()
+            await eyes.page.get_by_role("button", name="Dark colours").click()
+            assert await eyes.page.locator("html").get_attribute("data-theme") == "dark"
+            await eyes.page.get_by_role("button", name="Menu").click()
+            await eyes.judge("menu on a phone")
+            eyes.clear()
+        viewer = await house.member("ben@example.com", "viewer")
+        async with looking(browser, ana.url, viewer.cookies()) as eyes:
+            eyes.expected = (403, 404)
+            for path in ("/", "/integrations", "/customers", "/playbooks", "/approvals", "/people"):
+                assert await eyes.open(path) == 200
+                await eyes.judge(f"empty {path}")
+            for path, status in (("/tokens", 403), (f"/connections/{'0' * 8}-0000-4000-8000-{'0' * 12}", 404)):
+                assert await eyes.open(path) == status
+                await eyes.judge(f"refused {status}")
+            eyes.clear()
+
+
+async def test_a_sync_is_asked_about_before_it_is_cancelled(hooks: Hooked) -> None:
+    """What cannot be taken back opens a dialogue that the keyboard leaves again, and says what will happen."""
+    async with (
+        housed(hooks.app) as (_, ana),
+        chromium() as browser,
+        looking(browser, ana.url, ana.cookies()) as eyes,
+    ):
+        await eyes.open(f"/connections/{hooks.connection.id}")
+        await eyes.tab_to("Read everything again")
+        await eyes.page.keyboard.press("Enter")
+        dialogue = eyes.page.get_by_role("dialog", name="Read everything again?")
+        await expect(dialogue).to_contain_text("the mirror stays in use meanwhile")
+        await eyes.judge("dialogue")
+        await eyes.page.keyboard.press("Escape")
+        await expect(dialogue).to_be_hidden()
+        assert await eyes.focused() == "Read everything again", "the focus goes back to where it was"
+        await eyes.page.keyboard.press("Enter")
+        await eyes.tab_to("Read it all", 5)
+        async with eyes.page.expect_navigation():
+            await eyes.page.keyboard.press("Enter")
+        await expect(eyes.page.get_by_text("No worker is running")).to_be_visible()
+        eyes.clear()

@@ -101,3 +101,28 @@ async def test_refused_deliveries(settings: Settings) -> None:
         status, _, to = await ana.send(f"{own}/deliveries/accept")
         assert status == 303
         assert "refused deliveries are proven" in (await ana.open(to))[1]
+
+
+async def test_pages_cost_as_many_statements_however_much_there_is(settings: Settings) -> None:
+    async with hooked(settings, build(11, 4), method="both") as place, serving(place.app) as web:
+        house = House(web, "", 0, [])
+        try:
+            ana = await house.member("ana@example.com", "owner")
+            own = f"/connections/{place.connection.id}"
+            customers = place.stage.account.all("customers")
+            found: list[list[int]] = []
+            for number in (1, 20):
+                for each in customers[:number]:
+                    place.stage.account.update("customers", each["id"], {"name": f"{number}"}, "customer.updated")
+                await place.rest()
+                counts: list[int] = []
+                for path in ("", "/events", "/deliveries", "/runs", "/proofs", "/key", "/webhook", "/settings"):
+                    web.statements.clear()
+                    assert (await ana.open(own + path))[0] == 200
+                    counts.append(len(web.statements))
+                found.append(counts)
+            assert found[0] == found[1]
+            assert max(found[0]) < 70, found
+        finally:
+            for each in house.browsers:
+                await each.close()
