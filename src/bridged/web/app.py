@@ -16,6 +16,7 @@ from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
 from bridged.web import agents, api, edge, hooks
+from bridged.web.counting import Counting
 from bridged.web.pages import Pages
 from bridged.web.rendering import STATIC, Assets
 from bridged.web.whatsapp_hooks import WhatsAppHooks
@@ -43,8 +44,10 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     """The web application over an open installation. Whoever serves it sets `state.ending` before the end."""
     ending = asyncio.Event()
 
+    counting = Counting()
+
     async def status(within: root.App) -> StatusPage:
-        found = [await root.status(within, each) for each in await root.connections(within, None)]
+        found = [await counting.status(within, each) for each in await root.connections(within, None)]
         return StatusPage(tuple(found), questions)
 
     async def healthz(_: Request) -> Response:
@@ -57,7 +60,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     rest = api.create(app, ending)
     site = Starlette(
         routes=[
-            *Pages(app, status).routes(),
+            *Pages(app, status, counting).routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             WhatsAppHooks(app).route(),

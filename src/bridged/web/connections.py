@@ -21,6 +21,7 @@ from bridged.sync.control import steering
 from bridged.sync.control import store as control
 from bridged.sync.control.steering import Steered
 from bridged.sync.settings import read_kinds
+from bridged.web.counting import Counting
 from bridged.web.health import course_of, covered, health_of, lines
 from bridged.web.integrations import PLACE as WIZARD
 from bridged.web.integrations import STEPS, permission_rows
@@ -55,10 +56,13 @@ async def connection_of(visit: Visit) -> Connection:
 class Connections:
     """The pages. `show` renders a template for a visit, `draw` one without its frame, as text."""
 
-    def __init__(self, show: Callable[..., Response], draw: Callable[..., str], streams: Streams) -> None:
+    def __init__(
+        self, show: Callable[..., Response], draw: Callable[..., str], streams: Streams, counting: Counting
+    ) -> None:
         self._show = show
         self._draw = draw
         self._streams = streams
+        self._counting = counting
 
     def table(self) -> list[Page]:
         """Every page of these."""
@@ -102,7 +106,7 @@ class Connections:
         return self._show(visit, "first_sync.html", steps=STEPS, **await self._standing(visit.app, connection))
 
     async def _standing(self, app: root.App, connection: Connection) -> dict[str, Any]:
-        status = await root.status(app, connection)
+        status = await self._counting.status(app, connection)
         jobs = Jobs(app.database)
         async with app.database.transaction(app.workspace_id) as conn:
             queued = await jobs.waits(conn, connection.account_key, connection.id)
@@ -196,7 +200,7 @@ class Connections:
         connection = await connection_of(visit)
         async with visit.app.database.transaction(visit.app.workspace_id) as conn:
             found = await sync_store.proofs(conn, steering.scope_of(connection))
-        status = await root.status(visit.app, connection)
+        status = await self._counting.status(visit.app, connection)
         return self._show(
             visit,
             "proofs.html",
@@ -256,7 +260,7 @@ class Connections:
 
     async def _end(self, visit: Visit) -> Response:
         connection = await connection_of(visit)
-        status = await root.status(visit.app, connection)
+        status = await self._counting.status(visit.app, connection)
         objects = sum(each.objects + each.deleted for each in status.kinds)
         return self._show(
             visit, "disconnect.html", connection=connection, objects=objects, standing=status.standing, ended=None

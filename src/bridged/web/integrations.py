@@ -18,6 +18,7 @@ from bridged.connect.oauth import CALLBACK, SINGLE_PLATFORM
 from bridged.core.errors import BridgedError
 from bridged.mirror.kinds import BY_NAME, SYNCED
 from bridged.stripe.keys import read_key
+from bridged.web.counting import Counting
 from bridged.web.health import health_of
 from bridged.web.visits import Page, Visit, go
 
@@ -48,8 +49,9 @@ class Checked:
 class Integrations:
     """The pages. `show` renders a template for a visit."""
 
-    def __init__(self, show: Callable[..., Response]) -> None:
+    def __init__(self, show: Callable[..., Response], counting: Counting) -> None:
         self._show = show
+        self._counting = counting
 
     def table(self) -> list[Page]:
         """Every page of these."""
@@ -66,7 +68,7 @@ class Integrations:
         ]
 
     async def _all(self, visit: Visit) -> Response:
-        found = [await root.status(visit.app, each) for each in await root.connections(visit.app, None)]
+        found = [await self._counting.status(visit.app, each) for each in await root.connections(visit.app, None)]
         return self._show(visit, "integrations.html", found=found, health_of=health_of)
 
     async def _stripe(self, visit: Visit) -> Response:

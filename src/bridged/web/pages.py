@@ -29,6 +29,7 @@ from bridged.web import rendering, sessions
 from bridged.web.approvals import Approvals
 from bridged.web.arrangement import Arrangement
 from bridged.web.connections import Connections
+from bridged.web.counting import Counting
 from bridged.web.customers import Customers
 from bridged.web.edge import status_of
 from bridged.web.health import health_of
@@ -45,12 +46,15 @@ SIGN_IN = "/sign-in"
 class Pages:
     """The pages over an open installation."""
 
-    def __init__(self, app: root.App, status: Callable[[root.App], Awaitable[Any]]) -> None:
+    def __init__(
+        self, app: root.App, status: Callable[[root.App], Awaitable[Any]], counting: Counting | None = None
+    ) -> None:
         """`status` gives what the template of the status page is given."""
         self._app = app
         self._status = status
         self._templates = rendering.environment()
         self._streams = Streams()
+        self._counting = counting or Counting()
 
     def routes(self) -> list[Route]:
         """For Starlette, methods of one path together."""
@@ -82,8 +86,8 @@ class Pages:
             Page("POST", "/tokens/revoke", "admin", self._revoke_token, keys),
             Page("GET", "/audit", "admin", self._audit),
             Page("GET", "/doctor", "admin", self._doctor),
-            *Integrations(self._show).table(),
-            *Connections(self._show, self._draw, self._streams).table(),
+            *Integrations(self._show, self._counting).table(),
+            *Connections(self._show, self._draw, self._streams, self._counting).table(),
             *Arrangement(self._show, self._draw, self._streams).table(),
             *LogPages(self._show, self._draw, self._streams).table(),
             *Approvals(self._show).table(),

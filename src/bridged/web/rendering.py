@@ -121,6 +121,8 @@ def ago(at: datetime | None, now: datetime) -> str:
     seconds = (now - at).total_seconds()
     if abs(seconds) < 5:
         return "now"
+    if abs(seconds) >= 60:
+        seconds = round(seconds / 60) * 60
     return f"{lasting(seconds)} ago" if seconds > 0 else f"in {lasting(-seconds)}"
 
 
