@@ -67,6 +67,10 @@ async def test_a_killed_server_goes_on(seed: int) -> None:
                 await page.get_by_role("button", name="Save and begin the first sync").click()
                 await expect(page.get_by_text("First sync under way")).to_be_visible(timeout=30_000)
                 await expect(page.get_by_text(re.compile(r"[1-9]\d* rows, "))).to_be_visible(timeout=30_000)
+                region = page.get_by_role("region", name=re.compile("Data objects of"))
+                await region.focus()
+                await page.wait_for_timeout(2500)
+                assert await region.evaluate("region => region === document.activeElement"), "the focus stays"
                 running.kill()
                 await running.ended()
                 assert not await page.get_by_text("Up to date", exact=True).count(), "killed too late to show anything"
