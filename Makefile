@@ -33,9 +33,8 @@ check: install ## lint, format, types, import law, architecture
 test: install ## everything that must hold (WORKERS=2 processes)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
-browser: install ## the pages in a real browser
-	@ls tests/browser/test_*.py >/dev/null 2>&1 || { echo "There are no browser tests yet." >&2; exit 1; }
-	$(BIN)/pytest -q tests/browser $(ARGS)
+browser: install ## the pages in a real Chromium, which is installed where that is possible; screenshots in artefacts/
+	CHROMIUM="$$(scripts/browser)" && export CHROMIUM && $(BIN)/pytest -q tests/browser $(ARGS)
 
 bench: install ## measurements
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }

@@ -42,9 +42,10 @@ async def test_by_https_nobody_comes_by_http_again() -> None:
     assert dict(sent[0]["headers"])[b"strict-transport-security"] == edge.HSTS.encode()
 
 
-def test_the_policy_of_content_lets_no_script_in() -> None:
+def test_the_policy_of_content_lets_only_our_own_files_in() -> None:
     policy = dict(each.strip().split(" ", 1) for each in edge.HEADERS["Content-Security-Policy"].split(";"))
     assert policy["default-src"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == policy["connect-src"] == "'self'"
     assert policy["frame-ancestors"] == policy["base-uri"] == "'none'"
     assert "unsafe" not in str(policy)
 

@@ -112,7 +112,7 @@ async def scene(settings: Settings, owner: str) -> AsyncIterator[Scene]:
 
 
 async def test_from_the_page_to_a_mirror(scene: Scene) -> None:
-    status, text, _ = await scene.ana.open("/integrations/stripe")
+    status, text, _ = await scene.ana.open("/integrations/stripe/connect")
     assert status == 200
     assert "another platform controls" in text, "Stripe's rule stands where it applies"
     assert "restricted key" in text
@@ -365,7 +365,9 @@ async def test_what_is_not_set_is_named(scene: Scene) -> None:
 
 async def test_a_key_pasted_at_the_page(scene: Scene) -> None:
     key = scene.sim.key(scene.merchant)
-    status, text, _ = await scene.ana.send("/integrations/stripe/key", key=key, name="By key")
+    status, _, to = await scene.ana.send("/integrations/stripe/key", key=key, name="By key")
+    assert status == 303
+    status, text, _ = await scene.ana.open(to)
     assert status == 200
     assert "By key is connected" in text
     assert key not in text

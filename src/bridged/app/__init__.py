@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
 
 from bridged import accounts
 from bridged.accounts import Connection
@@ -124,6 +123,19 @@ class App:
 
 
 @dataclass(frozen=True, slots=True)
+class Examined:
+    """A key that was tried out and not kept. `reads`: what that cost at Stripe."""
+
+    key: ApiKey
+    identity: probe.Identity
+    matrix: tuple[probe.Access, ...]
+    warnings: tuple[probe.Warned, ...]
+    link: str
+    permissions: tuple[str, ...]
+    reads: int
+
+
+@dataclass(frozen=True, slots=True)
 class Connected:
     """What connecting found out."""
 
@@ -148,6 +160,16 @@ class KindStatus:
 
 
 @dataclass(frozen=True, slots=True)
+class Holdings:
+    """What must be counted: by kind objects, deleted and dirty ones, what is proven; the reads. Dear if it is big."""
+
+    counts: Mapping[str, tuple[int, int, int]]
+    covered: Mapping[str, proof.Coverage]
+    reads: budget.Outlook
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """A connection at a glance. `overdue`: since when the next sync should have begun; none while one runs."""
 
@@ -161,6 +183,7 @@ class Status:
     reads: budget.Outlook
     events: inbox.Backlog
     standing: Standing
+    counted_at: datetime
 
     @property
     def complete(self) -> bool:
@@ -195,8 +218,8 @@ async def connections(app: App, wanted: str | None) -> list[Connection]:
         return await accounts.connections(conn, app.workspace_id)
 
 
-async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM) -> Connected:
-    """Checks a pasted key, asks what it may read and whose it is, and stores it encrypted.
+async def examine(app: App, pasted: str) -> Examined:
+    """Asks what a pasted key may read and whose it is, and keeps nothing of it.
 
     Raises KeyRefused before any call, KeyInvalid, StripeUnreachable, and PermissionMissing when it may read nothing.
     """
@@ -214,11 +237,17 @@ async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM
             hint=f"Create one with these read permissions: {', '.join(permissions)}. {link}",
             permissions=permissions,
         )
-    connection, new = await store(app, key, identity, matrix, name, actor)
+    return Examined(key, identity, matrix, probe.warnings(key, matrix, identity), link, permissions, client.reads)
+
+
+async def connect(app: App, pasted: str, name: str | None, actor: Actor = SYSTEM) -> Connected:
+    """Checks a pasted key and stores it encrypted. Raises as `examine`."""
+    found = await examine(app, pasted)
+    connection, new = await store(app, found.key, found.identity, found.matrix, name, actor)
     async with app.database.transaction(app.workspace_id) as conn:
         scope, day = steering.scope_of(connection), clock.now().date()
-        await sync_store.add_reads(conn, scope, day, reads=client.reads, backfill_reads=0, writes=0)
-    return Connected(connection, new, matrix, probe.warnings(key, matrix, identity), link, permissions)
+        await sync_store.add_reads(conn, scope, day, reads=found.reads, backfill_reads=0, writes=0)
+    return Connected(connection, new, found.matrix, found.warnings, found.link, found.permissions)
 
 
 async def store(
@@ -505,27 +534,34 @@ async def bulk_sync(
         return await bulk.reread(desk, records)
 
 
-async def status(app: App, connection: Connection) -> Status:
-    """What the mirror holds, what may be claimed of it, and how its syncs stand."""
+async def holdings(app: App, connection: Connection) -> Holdings:
+    """Counts all that a connection holds."""
+    scope, now = steering.scope_of(connection), clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        reads = await outlook_of(conn, scope, now, connection.clock_offset)
+        covered = await verify.covered(conn, scope, SYNCED, now + timedelta(seconds=connection.clock_offset))
+        found = {kind.name: await mirror.counts(conn, kind, scope) for kind in SYNCED}
+    counts = {name: (each["objects"], each["deleted"], each["dirty"]) for name, each in found.items()}
+    return Holdings(counts, covered, reads, now)
+
+
+async def status(app: App, connection: Connection, held: Holdings | None = None) -> Status:
+    """What the mirror holds, what may be claimed of it, and how its syncs stand. `held`: what was counted lately."""
+    held = held or await holdings(app, connection)
     scope, now = steering.scope_of(connection), clock.now()
     async with app.database.transaction(app.workspace_id) as conn:
         claims = {claim.kind: claim for claim in await sync_store.claims(conn, scope)}
         settings = await steering.settings_of(conn, connection)
         last = next(iter(await control.history(conn, scope, 1)), None)
         running = last is not None and last.state == "running" and await control.leased(conn, connection.account_key)
-        permissions = await accounts.permissions(conn, connection)
-        stands = await outlook_of(conn, scope, now, connection.clock_offset)
+        permissions = tuple(await accounts.permissions(conn, connection))
         events = await inbox.backlog(conn, scope.connection_id, now - _MONTH)
         stands_so = await standings.standing(conn, connection)
-        stripe_now = now + timedelta(seconds=connection.clock_offset)
-        covered = await verify.covered(conn, scope, SYNCED, stripe_now)
-        kinds: list[KindStatus] = []
-        for kind in SYNCED:
-            counts: dict[str, Any] = await mirror.counts(conn, kind, scope)
-            claim = claims.get(kind.name)
-            numbers = (counts["objects"], counts["deleted"], counts["dirty"])
-            kinds.append(KindStatus(kind, *numbers, claim, covered.get(kind.name)))
+    kinds = [
+        KindStatus(kind, *held.counts[kind.name], claims.get(kind.name), held.covered.get(kind.name)) for kind in SYNCED
+    ]
     began = last.started_at if last else connection.created_at
     late = timedelta(0) if running else schedule.overdue(settings, connection.id, began, now, connection.timezone)
-    seen = tuple(permissions)
-    return Status(connection, last, tuple(kinds), seen, settings, running, late, stands, events, stands_so)
+    return Status(
+        connection, last, tuple(kinds), permissions, settings, running, late, held.reads, events, stands_so, held.at
+    )  # fmt: skip

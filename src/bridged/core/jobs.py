@@ -51,6 +51,14 @@ select exists(
 """
 _WITHDRAW = "delete from jobs.procrastinate_jobs where lock = %s and status = 'todo' and args ->> 'connection_id' = %s"
 
+_WAITS = """
+select exists(
+  select from jobs.procrastinate_jobs
+  where lock = %s and status in ('todo', 'doing') and args ->> 'connection_id' = %s
+    and (scheduled_at is null or scheduled_at <= now())
+) as waits
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Job:
@@ -135,6 +143,11 @@ class Jobs:
     async def withdraw(self, conn: Conn, lock: str, connection_id: str) -> int:
         """Takes a connection's waiting jobs out of the queue, in the caller's transaction. How many there were."""
         return (await conn.execute(_WITHDRAW, (lock, connection_id))).rowcount
+
+    async def waits(self, conn: Conn, lock: str, connection_id: str) -> bool:
+        """Whether a job of a connection is due, or has just been taken by a worker."""
+        row = await (await conn.execute(_WAITS, (lock, connection_id))).fetchone()
+        return row is not None and bool(row["waits"])
 
     async def rescue(self) -> int:
         """Puts back what dead workers were running. How many jobs that were."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from pathlib import Path
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -12,13 +11,14 @@ from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
-from starlette.staticfiles import StaticFiles
 
 from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
 from bridged.web import agents, api, edge, hooks
+from bridged.web.counting import Counting
 from bridged.web.pages import Pages
+from bridged.web.rendering import STATIC, Assets
 from bridged.web.whatsapp_hooks import WhatsAppHooks
 
 
@@ -44,8 +44,10 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     """The web application over an open installation. Whoever serves it sets `state.ending` before the end."""
     ending = asyncio.Event()
 
+    counting = Counting()
+
     async def status(within: root.App) -> StatusPage:
-        found = [await root.status(within, each) for each in await root.connections(within, None)]
+        found = [await counting.status(within, each) for each in await root.connections(within, None)]
         return StatusPage(tuple(found), questions)
 
     async def healthz(_: Request) -> Response:
@@ -58,12 +60,12 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     rest = api.create(app, ending)
     site = Starlette(
         routes=[
-            *Pages(app, status).routes(),
+            *Pages(app, status, counting).routes(),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             WhatsAppHooks(app).route(),
             agents.Door(app, rest.state.callers, ending).route(),
-            Mount("/static", StaticFiles(directory=Path(__file__).parent / "static")),
+            Mount("/static", Assets(directory=STATIC)),
             # A route, not a mount: the API's document shows whole paths.
             Route("/api/{rest:path}", rest, include_in_schema=False),
         ],

@@ -56,7 +56,7 @@ class Approvals:
             "approvals.html",
             found=found[:_SHOWN],
             allowed=await writing.writes_allowed(visit.app),
-            may=visit.may("write"),
+            writer=visit.may("write"),
         )
 
     async def _execute(self, visit: Visit) -> Response:

@@ -12,7 +12,6 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
-from jinja2 import Environment, PackageLoader, select_autoescape
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -23,13 +22,20 @@ from bridged.accounts.audit import store as log
 from bridged.accounts.people import ROLES, read_role, secrets
 from bridged.app import checkup, people, tokens
 from bridged.app.people import Opened
+from bridged.core import clock
 from bridged.core.errors import BodyTooLarge, BridgedError, ScopeMissing
 from bridged.core.types import Secret
-from bridged.web import sessions
+from bridged.web import rendering, sessions
 from bridged.web.approvals import Approvals
+from bridged.web.arrangement import Arrangement
+from bridged.web.connections import Connections
+from bridged.web.counting import Counting
 from bridged.web.customers import Customers
 from bridged.web.edge import status_of
+from bridged.web.health import health_of
 from bridged.web.integrations import Integrations
+from bridged.web.live import Streams
+from bridged.web.log_pages import LogPages
 from bridged.web.visits import ANYONE, Page, Visit, go
 
 _MOST_FORM = 16 * 1024
@@ -40,13 +46,15 @@ SIGN_IN = "/sign-in"
 class Pages:
     """The pages over an open installation."""
 
-    def __init__(self, app: root.App, status: Callable[[root.App], Awaitable[Any]]) -> None:
+    def __init__(
+        self, app: root.App, status: Callable[[root.App], Awaitable[Any]], counting: Counting | None = None
+    ) -> None:
         """`status` gives what the template of the status page is given."""
         self._app = app
         self._status = status
-        self._templates = Environment(
-            loader=PackageLoader("bridged.web"), autoescape=select_autoescape(), trim_blocks=True, lstrip_blocks=True
-        )
+        self._templates = rendering.environment()
+        self._streams = Streams()
+        self._counting = counting or Counting()
 
     def routes(self) -> list[Route]:
         """For Starlette, methods of one path together."""
@@ -60,6 +68,7 @@ class Pages:
             Page("POST", SIGN_IN, ANYONE, self._do_sign_in, sign_in),
             Page("GET", people.LINK_PATH + "{token}", ANYONE, link),
             Page("POST", people.LINK_PATH + "{token}", ANYONE, self._use_link, link),
+            Page("POST", "/theme", ANYONE, self._theme),
             Page("GET", "/", "read", self._overview),
             Page("POST", "/sign-out", "read", self._sign_out),
             Page("GET", "/account", "read", account),
@@ -77,7 +86,10 @@ class Pages:
             Page("POST", "/tokens/revoke", "admin", self._revoke_token, keys),
             Page("GET", "/audit", "admin", self._audit),
             Page("GET", "/doctor", "admin", self._doctor),
-            *Integrations(self._show).table(),
+            *Integrations(self._show, self._counting).table(),
+            *Connections(self._show, self._draw, self._streams, self._counting).table(),
+            *Arrangement(self._show, self._draw, self._streams).table(),
+            *LogPages(self._show, self._draw, self._streams).table(),
             *Approvals(self._show).table(),
             *Customers(self._show).table(),
         ]
@@ -89,7 +101,8 @@ class Pages:
             if page.need != ANYONE:
                 if session is None:
                     return _to_sign_in(request)
-                visit = replace(visit, app=replace(self._app, workspace_id=session.workspace_id))
+                within = replace(self._app, workspace_id=session.workspace_id)
+                visit = replace(visit, app=within, places=tuple(await people.own_places(within, session)))
             try:
                 sessions.check_same_site(request)
                 if page.need != ANYONE and not visit.may(page.need):
@@ -116,12 +129,20 @@ class Pages:
     def _show(self, visit: Visit, template: str, **values: Any) -> HTMLResponse:
         given = {
             "session": visit.session,
+            "places": visit.places,
             "admin": visit.may("admin"),
+            "may": visit.may,
+            "theme": rendering.theme_of(visit.request),
+            "now": clock.now(),
             "problem": getattr(visit.request.state, "problem", None),
-            "form": visit.form,
+            "form": rendering.Given(visit.form),
             "path": visit.request.url.path,
         }
         return HTMLResponse(self._templates.get_template(template).render(**(given | values)))
+
+    def _draw(self, template: str, **values: Any) -> str:
+        """A part of a page, without its frame."""
+        return self._templates.get_template(template).render(**values)
 
     def _signed_in(self, visit: Visit, opened: Opened, to: str) -> Response:
         response = go(to)
@@ -158,10 +179,16 @@ class Pages:
         )
         return self._signed_in(visit, opened, "/")
 
+    async def _theme(self, visit: Visit) -> Response:
+        response = go(_own_path(visit.form.get("next", "")))
+        chosen = visit.form.get("theme", "")
+        rendering.keep_theme(response, chosen if chosen in rendering.THEMES else "system")
+        return response
+
     # One's own account
 
     async def _overview(self, visit: Visit) -> Response:
-        return self._show(visit, "status.html", page=await self._status(visit.app))
+        return self._show(visit, "status.html", page=await self._status(visit.app), health_of=health_of)
 
     async def _sign_out(self, visit: Visit) -> Response:
         await people.sign_out(visit.app, visit.own, visit.visitor)
@@ -178,7 +205,6 @@ class Pages:
             visit,
             "account.html",
             sessions=await people.own_sessions(visit.app, session),
-            places=await people.own_places(visit.app, session),
             totp=has_totp,
             secret=None if has_totp else secret.reveal(),
             uri=None if has_totp else secrets.totp_uri(secret, session.email),
@@ -263,7 +289,7 @@ class Pages:
         async with visit.app.database.transaction(visit.app.workspace_id) as conn:
             entries = await log.entries(conn, visit.app.workspace_id, _AUDIT_PAGE, before=before)
         older = entries[-1].id if len(entries) == _AUDIT_PAGE else None
-        return self._show(visit, "audit.html", entries=entries, older=older)
+        return self._show(visit, "audit.html", entries=entries, older=older, before=before)
 
 
 def _to_sign_in(request: Request) -> Response:
@@ -296,4 +322,4 @@ async def _form(request: Request) -> dict[str, str]:
         if len(body) > _MOST_FORM:
             raise BodyTooLarge("The form is too long.", hint="Send less.")
     text = body.decode("utf-8", errors="replace").replace("\x00", "")
-    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=50)) if text else {}
+    return dict(parse_qsl(text, keep_blank_values=True, max_num_fields=200)) if text else {}

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import audit
-from bridged.accounts.people import Session, scope_of
+from bridged.accounts.people import Place, Session, scope_of
 from bridged.app import people
 from bridged.app.people import Visitor
 
@@ -28,6 +28,8 @@ class Visit:
     visitor: Visitor
     session: Session | None = None
     form: Mapping[str, str] = field(default_factory=dict[str, str])
+    places: tuple[Place, ...] = ()
+    """The workspaces whose member the visitor is, this one among them."""
 
     @property
     def own(self) -> Session:

@@ -49,6 +49,7 @@ class Worker:
         self.jobs.define_periodic(TICK, self._tick, queue=TICK, cron=EVERY_MINUTE)
         self.jobs.define_periodic(PLAYBOOKS, self._play, queue=PLAYBOOKS, cron=EVERY_MINUTE)
         self.jobs.define(steering.SYNC, self._sync, queue=steering.SYNC)
+        self.jobs.define(steering.VERIFY, self._verify, queue=steering.SYNC)
         self._scores = Scores(app, self.jobs)
         self._engine = playbooks.engine(app)
 
@@ -108,6 +109,25 @@ class Worker:
             return _after(error, settings, connection, job.attempts, clock.now())
         finally:
             self._halts.discard(halt)
+
+    async def _verify(self, job: Job) -> Outcome:
+        """A round of proofs that somebody asked for, as far as the read budget goes."""
+        found = await self._load(job)
+        if found is None:
+            return Done()
+        app, connection, settings = found
+        if self._ending:
+            return Snooze(clock.now())
+        halt = Halt()
+        self._halts.add(halt)
+        try:
+            await root.verify_mirror(app, connection, pace=settings.pace, halt=halt)
+        except BridgedError as error:
+            _log.info("verify_ended", connection=connection.id, code=error.code)
+            return _after(error, settings, connection, job.attempts, clock.now())
+        finally:
+            self._halts.discard(halt)
+        return Done()
 
     async def _load(self, job: Job) -> tuple[root.App, Connection, SyncSettings] | None:
         """What the job is about; None if it is gone, paused, or has nothing to read."""

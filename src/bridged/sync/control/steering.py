@@ -21,6 +21,8 @@ from bridged.sync.settings import Change, SyncSettings, changed
 
 SYNC = "sync"
 """The name of the job, and the queue of those that follow what changed."""
+VERIFY = "verify"
+"""The name of the job of a round of proofs, in the queue of syncs."""
 BACKFILL = "backfill"
 """The queue of first syncs and full ones, so that long ones never keep the short ones waiting."""
 FIRST_SYNC_AFTER = timedelta(seconds=30)
@@ -147,6 +149,18 @@ async def queue_sync(conn: Conn, jobs: Jobs, connection: Connection, *, cause: s
         queue=BACKFILL if first or cause == "resync" else SYNC,
         lock=connection.account_key,
         queueing_lock=f"{'resync' if cause == 'resync' else 'sync'}:{connection.id}",
+    )
+
+
+async def queue_verify(conn: Conn, jobs: Jobs, connection: Connection) -> bool:
+    """Queues a round of proofs, in the caller's transaction; False if one waits already."""
+    return await jobs.defer(
+        conn,
+        VERIFY,
+        {"workspace_id": connection.workspace_id, "connection_id": connection.id},
+        queue=SYNC,
+        lock=connection.account_key,
+        queueing_lock=f"verify:{connection.id}",
     )
 
 
