@@ -93,6 +93,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             profiles.router,
             agents.router,
             scores.router,
+            threads.router,
             channels.router,
             consents.router,
             playbooks.router,

@@ -166,6 +166,12 @@ class SentDocument(BaseModel):
     message: str
 
 
+class DoneDocument(BaseModel):
+    """It is kept."""
+
+    done: Literal[True]
+
+
 class ChoiceDocument(BaseModel):
     """A button."""
 
@@ -238,7 +244,7 @@ async def say_in_thread(
 
 
 @router.post(
-    "/{connection}/threads/{thread}/turns/{number}/done", responses={204: {"description": "Done"}}, status_code=204,
+    "/{connection}/threads/{thread}/turns/{number}/done", responses={200: {"model": DoneDocument}},
     openapi_extra=needs("write"),
 )  # fmt: skip
 async def settle_question(
@@ -246,11 +252,11 @@ async def settle_question(
 ) -> Response:
     """A person has seen to a question that nobody answered."""
     await threads.settle(app, await connection_of(app, connection), thread, number, actor)
-    return Response(status_code=204)
+    return json({"done": True})
 
 
 @router.post(
-    "/{connection}/threads/{thread}/turns/{number}/thumb", responses={204: {"description": "Kept"}}, status_code=204,
+    "/{connection}/threads/{thread}/turns/{number}/thumb", responses={200: {"model": DoneDocument}},
     openapi_extra=needs("write"),
 )  # fmt: skip
 async def rate_answer(
@@ -258,7 +264,7 @@ async def rate_answer(
 ) -> Response:
     """A thumb for an answer."""
     await threads.rate(app, await connection_of(app, connection), thread, number, body.thumb)
-    return Response(status_code=204)
+    return json({"done": True})
 
 
 @router.get("/{connection}/tickets", responses={200: {"model": TicketList}}, openapi_extra=needs("read"))
@@ -271,13 +277,13 @@ async def list_tickets(app: CallersApp, connection: Named) -> Response:
 
 
 @router.post(
-    "/{connection}/tickets/{ticket}/done", responses={204: {"description": "Done"}}, status_code=204,
+    "/{connection}/tickets/{ticket}/done", responses={200: {"model": DoneDocument}},
     openapi_extra=needs("write"),
 )  # fmt: skip
 async def close_ticket(app: CallersApp, actor: CallingActor, connection: Named, ticket: OfTicket) -> Response:
     """A ticket is done."""
     await threads.close_ticket(app, await connection_of(app, connection), ticket, actor)
-    return Response(status_code=204)
+    return json({"done": True})
 
 
 @router.get("/{connection}/questions", responses={200: {"model": QuestionList}}, openapi_extra=needs("read"))
