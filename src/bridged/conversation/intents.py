@@ -18,7 +18,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from bridged.conversation import slots
+from bridged.conversation import slots, strangers
 from bridged.conversation.controls import CONTROLS, control_of
 from bridged.conversation.grammar import FOREIGN, OURS, RULES, Rule, senses
 from bridged.conversation.lexicon import de, en, es, fr, pt
@@ -51,7 +51,7 @@ _DOUBT = 0.4
 _RULE = 0.55
 # What speaks of something else gets so much for being off topic, what speaks of somebody else so much.
 _ALIEN = 0.45
-_OTHERS = 0.9
+_OTHERS = 1.5
 _SURE = 0.68
 _AHEAD = 0.1
 _MAYBE = 0.21
@@ -116,27 +116,59 @@ def read(text: str, language: str | None = None, *, previous: str | None = None)
         spoken = _language_of(words_of(kept), _assumed(language))
         return Reading(kept, spoken, (Understood(control[0], control[1], spoken, 1.0),))
     whole = understand(kept, language, previous=previous)
-    parts = _parts(kept)
-    found: dict[str, Understood] = {}
-    before = previous
-    for part in parts if len(parts) > 1 else ():
-        each = understand(part, whole.language, previous=before)
-        if each.intent in INTENTS:
-            found.setdefault(each.intent, each)
-            before = each.intent
-    if not found or (len(found) == 1 and whole.intent in INTENTS):
+    found = _asked_in(_parts(kept), whole.language, previous)
+    asking = [each for each, asks in found if asks]
+    answers = {each.intent: each for each in reversed(asking or [each for each, _ in found])}
+    if not answers or (len(answers) == 1 and _holds(whole, asking)):
         return Reading(kept, whole.language, (whole,))
-    return Reading(kept, whole.language, tuple(found.values())[:_MOST_QUESTIONS])
+    return Reading(kept, whole.language, tuple(reversed(answers.values()))[:_MOST_QUESTIONS])
+
+
+def _holds(whole: Understood, asking: list[Understood]) -> bool:
+    """Whether the message as a whole says it better than the only one of its parts that asks something."""
+    if whole.intent not in INTENTS:
+        return False
+    return not asking or whole.confidence > asking[0].confidence
+
+
+def _asked_in(parts: list[str], language: str, previous: str | None) -> list[tuple[Understood, bool]]:
+    """What is understood of several parts, and whether each asks; what merely tells is context of what is asked."""
+    found: list[tuple[Understood, bool]] = []
+    for part in parts if len(parts) > 1 else ():
+        each = understand(part, language, previous=previous)
+        if each.intent in INTENTS:
+            found.append((each, not _tells(part, language)))
+            previous = each.intent
+    return found
 
 
 _PART = re.compile(
     r"[?!;\n]+|\.\s|,?\s+(?:and also|and|also|y también|y|além disso|e também|e|também|und|außerdem|et aussi|et)\s+",
     re.IGNORECASE,
 )
+# In a long message also what explains stands apart.
+_CLAUSE = re.compile(
+    _PART.pattern + r"|,\s|\s(?:so|but|because|since|pero|porque|así que|mas|então|por isso|aber|weil|also|mais|donc|"
+    r"parce que|car)\s",
+    re.IGNORECASE,
+)
+_LONG = 13
+_TELLS = re.compile(
+    r"(?:i|we|my|our|im|ive|it|they|he|she|the|tengo|he|hemos|mi|mis|soy|estoy|me|nos|tenho|eu|meu|minha|estou|sou|"
+    r"ja|ich|wir|mein|meine|hab|habe|j|je|nous|mon|ma|mes|on)\b"
+)
+_ASKS = frozenset({"when", "where", "why", "how_much", "how_long", "want", "show", "send", "which"})
 
 
 def _parts(text: str) -> list[str]:
-    return [part for part in _PART.split(text) if part.strip()]
+    pattern = _CLAUSE if len(text.split()) >= _LONG else _PART
+    return [part for part in pattern.split(text) if part.strip()]
+
+
+def _tells(part: str, language: str) -> bool:
+    """Whether a part says something about oneself without a word that asks or wants."""
+    plain = " ".join(words_of(part))
+    return _TELLS.match(plain) is not None and not meanings_of(plain, language) & _ASKS
 
 
 def understand(text: str, language: str | None = None, *, previous: str | None = None) -> Understood:
@@ -149,6 +181,8 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
     mended = tuple(word if lexicon.reads(word) else _nearest(word, spoken) or word for word in words)
     signals = _signals(mended, lexicon)
     meanings = meanings_of(" ".join(mended), spoken)
+    if strangers.asked_for(mended, spoken, lexicon.reads):
+        meanings |= {"others"}
     found = slots.found_in(text, meanings, mended) | _slots(signals)
     strict = _strictly(mended, signals, lexicon, previous)
     if strict is not None and strict[1] >= _SURE and not meanings & FOREIGN:
