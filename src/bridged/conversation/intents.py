@@ -50,7 +50,7 @@ _DOUBT = 0.4
 # A rule counts so much, likeness (0 to 1) the rest; chosen on the development set.
 _RULE = 0.55
 # What speaks of something else gets so much for being off topic, what speaks of somebody else so much.
-_ALIEN = 0.45
+_ALIEN = 0.55
 _OTHERS = 1.5
 _SURE = 0.68
 _AHEAD = 0.1
@@ -157,7 +157,8 @@ _TELLS = re.compile(
     r"(?:i|we|my|our|im|ive|it|they|he|she|the|tengo|he|hemos|mi|mis|soy|estoy|me|nos|tenho|eu|meu|minha|estou|sou|"
     r"ja|ich|wir|mein|meine|hab|habe|j|je|nous|mon|ma|mes|on)\b"
 )
-_ASKS = frozenset({"when", "where", "why", "how_much", "how_long", "want", "show", "send", "which"})
+# "When" and "which" are also said of what is told ("when I was away").
+_ASKS = frozenset({"why", "how_much", "how_long", "want", "show", "send"})
 
 
 def _parts(text: str) -> list[str]:
@@ -210,12 +211,14 @@ def _strictly(
 def _weighed(
     words: tuple[str, ...], meanings: frozenset[str], language: str, strict: tuple[str, float] | None
 ) -> dict[str, float]:
+    stranger = any(not _lexicon(language).reads(word) for word in words)
     found = senses(meanings)
     if strict is not None:
         found[strict[0]] = max(found.get(strict[0], 0.0), strict[1])
     like = likeness(words, meanings, language)
     weighed = {each: _RULE * found.get(each, 0.0) + like.get(each, 0.0) for each in {*found, *like}}
-    ours = meanings & OURS or ("next" in meanings and meanings & {"when", "how_much"})
+    # "And the next one, when?" is ours, "when is your next concert" is not.
+    ours = meanings & OURS or (not stranger and "next" in meanings and meanings & {"when", "how_much"})
     if meanings & FOREIGN or not ours:
         weighed[NONE] = weighed.get(NONE, 0.0) + (_OTHERS if "others" in meanings else _ALIEN)
     return weighed

@@ -15,8 +15,8 @@ _RELATIVE: Mapping[str, str] = {
     r"colega|companer[oa]|suegr[oa]|prim[oa]|ti[oa]|ex|socio|clientes?|mama|papa|abuel[oa]",
     "pt": r"esposa|marido|mulher|vizinh[oa]s?|amig[oa]s?|chefe|irmao|irma|mae|pai|filh[oa]s?|namorad[oa]|colega|"
     r"sogr[oa]|prim[oa]|ti[oa]|ex|socio|clientes?|avo",
-    "de": r"frau|mann|nachbar\w*|freund\w*|chef\w*|bruder\w*|schwester|mutter|vater\w*|sohn\w*|tochter|schwieger\w+|kolleg\w*|"
-    r"partner\w*|onkel|tante|cousin\w*|ex|kunden?|mitbewohner\w*",
+    "de": r"frau|mann|nachbar\w*|freund\w*|chef\w*|bruder\w*|schwester|mutter|vater\w*|sohn\w*|tochter|schwieger\w+|"
+    r"kolleg\w*|partner\w*|onkel|tante|cousin\w*|ex|kunden?|mitbewohner\w*",
     "fr": r"femme|mari|voisine?s?|amie?s?|patron\w*|frere|soeur|mere|pere|fils|fille|copain|copine|collegue|"
     r"belle mere|beau pere|cousine?|oncle|tante|ex|clients?|coloc\w*",
 }
@@ -24,7 +24,7 @@ _RELATIVE: Mapping[str, str] = {
 _ASKED: Mapping[str, str] = {
     "en": r"(?:does|did|do|has|have|is|was|of|by) (?:my|our|the|your|this|that|another) (?:\w+ )?R|R s|"
     r"R (?:pay|pays|owe|owes|spend|spends|spent|subscribed)|(?:does|did|do|has) N|N s|"
-    r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$",
+    r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$|^(?:my|our) R (?:was|is|has|had|got)(?!.* (?:i|we|me|us|my))",
     "es": r"(?:de|tiene|paga|debe|pago|gasta|gasto|a) (?:mi|su|el|la|un|una|otro|otra|tu) (?:otr[oa] )?R|"
     r"R (?:paga|debe|tiene|gasta|pago)|(?:paga|debe|tiene|gasta|pago|gasto) (?:N|\w+ N)|N (?:N )?(?:paga|debe|tiene)|"
     r"(?:de|cliente|usuario) N N",

@@ -56,7 +56,8 @@ WORDS: Mapping[str, str] = {
     # actions
     "action:pay": "zahlen,zahle,zahlst,bezahlen,bezahle,uberweis*,ueberweis*,bezahlt werden,gezahlt werden,zu zahlen,"
     "zu bezahlen",
-    "action:charge": "abgebucht,abbuchen,bucht,buchen,abbucht,abzubuchen,eingezogen,einziehen,zieht,belastet,belasten,"
+    "action:charge": "ziehen,einziehen,abgebucht,abbuchen,bucht,buchen,abbucht,abzubuchen,eingezogen,einziehen,zieht,"
+    "belastet,belasten,"
     "berechnet,berechnen,abgezogen,abgerechnet,abrechn*,abrechnung*",
     "action:renew": "verlanger*,verlaenger*,erneuer*,automatische verlangerung",
     "action:cancel": "kundig*,kuendig*,gekundigt,gekuendigt,storn*,beend*,endet,ende,aufhor*,stopp*",

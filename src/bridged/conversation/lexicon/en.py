@@ -38,7 +38,7 @@ WORDS: Mapping[str, str] = {
     "instalments,installment,installments,collection,withdrawal,deduction,renewal payment,payment date,due date",
     "object:invoice": "invoice,invoices,bill,bills,inv",
     "object:date": "date,dates,day,deadline,due date,payment date,on what",
-    "object:amount": "amount,amounts,total,sum,figure",
+    "object:amount": "amt,amnt,amount,amounts,total,sum,figure",
     "object:subscription": "subscription,subscriptions,plan,membership,package",
     "object:trial": "trial,trials,free period,free month",
     "object:card": "card,cards,visa,mastercard",
@@ -54,7 +54,8 @@ WORDS: Mapping[str, str] = {
     "tense:next": "next,nxt,nex,upcoming,coming,following,again,future,next time,next month",
     "tense:will": "will,ll,going to,gonna,gona,shall,about to,expect to",
     "tense:due": "due,have to,must,need to,needs to,supposed to,got to,gotta,should,due date",
-    "tense:past": "last,latest,previous,most recent,recent,recently,was,were,did,didnt,paid,have i,already,ago,"
+    "tense:past": "two,identical,same day,last,latest,previous,most recent,recent,recently,was,were,did,didnt,paid,"
+    "have i,already,ago,"
     "yesterday,history,past,so far,been,had,made,to date,last time,last month,last year,ever,twice,double",
     "tense:every": "each month,every month,per month,a month,monthly,each year,every year,per year,a year,yearly,"
     "annually,annual,fee,fees,each week,per week,weekly,each time,usually",

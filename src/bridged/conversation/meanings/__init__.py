@@ -1,6 +1,7 @@
 """What words and phrases mean, one file per language: `meaning: phrase, phrase, …`.
 
-`*` is any ending; `..` up to three words between. Phrases are found wherever they stand, also within one another.
+`*` is any ending; `..` up to three words between; `!word` says which word must
+not stand before or after. Phrases are found wherever they stand, also within one another.
 """
 
 import re
@@ -30,9 +31,18 @@ def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 def _pattern(phrase: str) -> str:
-    parts = (r"(?:\w+ ){0,3}?" if word == ".." else re.escape(word).replace(r"\*", r"\w*") + " "
-             for word in phrase.split())  # fmt: skip
-    return "".join(parts).rstrip()
+    before, built = "", ""
+    for word in phrase.split():
+        literal = re.escape(word.lstrip("!")).replace(r"\*", r"\w*")
+        if word == "..":
+            built += r"(?: \w+){0,3}?"
+        elif not word.startswith("!"):
+            built += f" {literal}"
+        elif built:
+            built += rf"(?! {literal}\b)"
+        else:
+            before += rf"(?<!\b{literal} )"
+    return before + built.removeprefix(" ")
 
 
 def meanings_of(text: str, language: str) -> frozenset[str]:
@@ -49,5 +59,9 @@ def known(language: str) -> frozenset[str]:
 def vocabulary(language: str) -> frozenset[str]:
     """Every word that stands in a phrase; beginnings end in a star."""
     return frozenset(
-        word for phrases in _read(language).values() for phrase in phrases for word in phrase.split() if word != ".."
+        word
+        for phrases in _read(language).values()
+        for phrase in phrases
+        for word in phrase.split()
+        if word[0] not in "!."
     )
