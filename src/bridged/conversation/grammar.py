@@ -196,6 +196,7 @@ SENSES: tuple[Sense, ...] = (
     _sense("last_payment", 0.96, "previous", "when how_much", "pay charge invoice", none="refund receipt"),
     _sense("payment_history", 0.93, "history", "pay charge invoice", none="how_much refund confirm last twice strange"),
     _sense("payment_history", 0.9, "show", "pay charge invoice", "history"),
+    _sense("payment_history", 0.9, "show", "history", none="how_much refund invoice receipt"),
     _sense("payment_history", 0.8, "history", none="how_much refund"),
     _sense("plan_price", 0.93, "price", "sub", none="cancel plan_change next which"),
     _sense("plan_price", 0.92, "price", "sub", none="cancel plan_change next"),

@@ -22,7 +22,7 @@ from bridged.conversation import slots, strangers
 from bridged.conversation.controls import CONTROLS, control_of
 from bridged.conversation.grammar import FOREIGN, OURS, RULES, Rule, senses
 from bridged.conversation.lexicon import de, en, es, fr, pt
-from bridged.conversation.meanings import meanings_of, vocabulary
+from bridged.conversation.meanings import meanings_of, vocabulary, words_only_of
 from bridged.conversation.similarity import NONE, examples, likeness
 from bridged.conversation.text import clean, words_of
 from bridged.conversation.typos import Shelf, near, shelved
@@ -52,8 +52,9 @@ _RULE = 0.55
 # What speaks of something else gets so much for being off topic, what speaks of somebody else so much.
 _ALIEN = 0.55
 _OTHERS = 1.5
-_SURE = 0.68
-_AHEAD = 0.1
+_STRICT = 0.68
+_SURE = 0.8
+_AHEAD = 0.14
 _MAYBE = 0.21
 _MOST_CHOICES = 3
 _MOST_QUESTIONS = 3
@@ -118,7 +119,8 @@ def read(text: str, language: str | None = None, *, previous: str | None = None)
     whole = understand(kept, language, previous=previous)
     found = _asked_in(_parts(kept), whole.language, previous)
     asking = [each for each, asks in found if asks]
-    answers = {each.intent: each for each in reversed(asking or [each for each, _ in found])}
+    told = [] if whole.choices else [each for each, _ in found]
+    answers = {each.intent: each for each in reversed(asking or told)}
     if not answers or (len(answers) == 1 and _holds(whole, asking)):
         return Reading(kept, whole.language, (whole,))
     return Reading(kept, whole.language, tuple(reversed(answers.values()))[:_MOST_QUESTIONS])
@@ -186,7 +188,7 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
         meanings |= {"others"}
     found = slots.found_in(text, meanings, mended) | _slots(signals)
     strict = _strictly(mended, signals, lexicon, previous)
-    if strict is not None and strict[1] >= _SURE and not meanings & FOREIGN:
+    if strict is not None and strict[1] >= _STRICT and not meanings & FOREIGN:
         return Understood(strict[0], found, spoken, strict[1])
     followed = slots.follow_up(meanings, signals, len(words), previous)
     weighed = _weighed(mended, meanings, spoken, strict)
@@ -277,7 +279,8 @@ def _lexicon(language: str) -> Lexicon:
         phrases={first: tuple(found) for first, found in by_first.items()},
         prefixes=prefixes,
         words=words,
-        shelf=shelved({*words, *prefixes, *meant, *shown}),
+        # Nothing is mended into a word that speaks of something else: "shows" is not "shoes".
+        shelf=shelved({*words, *prefixes, *meant, *shown} - words_only_of(FOREIGN, language)),
         read_only=frozenset(meant | shown),
     )
 

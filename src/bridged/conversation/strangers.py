@@ -24,7 +24,8 @@ _RELATIVE: Mapping[str, str] = {
 _ASKED: Mapping[str, str] = {
     "en": r"(?:does|did|do|has|have|is|was|of|by) (?:my|our|the|your|this|that|another) (?:\w+ )?R|R s|"
     r"R (?:pay|pays|owe|owes|spend|spends|spent|subscribed)|(?:does|did|do|has) N|N s|"
-    r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$|^(?:my|our) R (?:was|is|has|had|got)(?!.* (?:i|we|me|us|my))",
+    r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$|"
+    r"^(?:my|our) R (?:was|is|has|had|got)(?!.* (?:i|we|me|us|my))",
     "es": r"(?:de|tiene|paga|debe|pago|gasta|gasto|a) (?:mi|su|el|la|un|una|otro|otra|tu) (?:otr[oa] )?R|"
     r"R (?:paga|debe|tiene|gasta|pago)|(?:paga|debe|tiene|gasta|pago|gasto) (?:N|\w+ N)|N (?:N )?(?:paga|debe|tiene)|"
     r"(?:de|cliente|usuario) N N",
@@ -48,9 +49,12 @@ def _compiled(language: str) -> re.Pattern[str]:
 
 
 _PATTERNS = {language: _compiled(language) for language in _ASKED}
+_OWN = {language: frozenset(re.findall(r"[a-z]{2,}", _ASKED[language])) for language in _ASKED}
 
 
 def asked_for(words: tuple[str, ...], language: str, reads: Callable[[str], bool]) -> bool:
     """Whether the question is about somebody else; `reads`: whether a word is one of the language."""
-    marked = " ".join(word if reads(word) or word.isdigit() else f"\x00{word}" for word in words)
+    marked = " ".join(
+        word if word in _OWN[language] or word.isdigit() or reads(word) else f"\x00{word}" for word in words
+    )
     return _PATTERNS[language].search(marked) is not None

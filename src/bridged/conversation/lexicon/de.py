@@ -61,7 +61,8 @@ WORDS: Mapping[str, str] = {
     "berechnet,berechnen,abgezogen,abgerechnet,abrechn*,abrechnung*",
     "action:renew": "verlanger*,verlaenger*,erneuer*,automatische verlangerung",
     "action:cancel": "kundig*,kuendig*,gekundigt,gekuendigt,storn*,beend*,endet,ende,aufhor*,stopp*",
-    "action:retry": "abbuchungsversuch*,zahlungsversuch*,erneut versuch*,noch einmal versuch*,versuch*,wiederhol*",
+    "action:retry": "gedeckt,aufgeladen,aufgefullt,abbuchungsversuch*,zahlungsversuch*,erneut versuch*,"
+    "noch einmal versuch*,versuch*,wiederhol*",
     "action:fail": "fehlgeschlagen*,fehlschlag*,abgelehnt*,ablehn*,gescheitert,geklappt,schiefgegangen,schief,fehler*",
     "action:update": "ander*,aender*,aktualis*,wechsel*,hinzufug*,hinzufueg*,verschieb*,upgrade*,downgrade*,umstell*,"
     "ersetz*,aussetzen,verwend*,aufteil*,senken",

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "presently,currently,but,here,them,they,he,she,who,whom,some,not,no,only,very,really,too,however,"
+    "plain": "terminal,terminals,passed,book,books,document,documents,term,terms,happening,nagging,presently,"
+    "currently,but,here,them,they,he,she,who,whom,some,not,no,only,very,really,too,however,"
     "because,since,while,than,into,over,under,after,before,up,down,most,other,another,such,same,own,each,few,many,"
     "much,both,all,good,bad,new,old,big,small,long,short,first,second,third,thing,things,something,anything,nothing,"
     "everything,someone,people,years,weeks,days,today,tomorrow,morning,evening,night,afternoon,hour,hours,minute,"

@@ -62,7 +62,7 @@ WORDS: Mapping[str, str] = {
     "action:fail": "echou*,echec*,refus*,rejet*,probleme*",
     "action:update": "modifi*,chang*,mettre a jour,mise a jour,ajout*,remplac*,report*,decal*,upgrade*,repouss*,"
     "utilis*,avancer,passer",
-    "action:owe": "a jour,impaye*,solde*,retard*,arriere*,dette*",
+    "action:owe": "reste,a jour,impaye*,solde*,retard*,arriere*,dette*",
     "action:expire": "expir*,valable*,valide*,validite",
     "action:confirm": "abouti*,confirm*,bien recu,traite*,statut,marche,fonctionn*",
     "action:send": "montr*,affich*,envoy*,list*,donn*,telecharg*",

@@ -5,7 +5,7 @@ not stand before or after. Phrases are found wherever they stand, also within on
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -58,10 +58,15 @@ def known(language: str) -> frozenset[str]:
 @lru_cache(maxsize=len(LANGUAGES))
 def vocabulary(language: str) -> frozenset[str]:
     """Every word that stands in a phrase; beginnings end in a star."""
-    return frozenset(
-        word
-        for phrases in _read(language).values()
-        for phrase in phrases
-        for word in phrase.split()
-        if word[0] not in "!."
-    )
+    return _words(phrases for phrases in _read(language).values())
+
+
+def words_only_of(meanings: frozenset[str], language: str) -> frozenset[str]:
+    """The words and beginnings that stand in phrases of these meanings and no others."""
+    held = _read(language)
+    chosen, rest = (_words(held[each] for each in held if (each in meanings) is wanted) for wanted in (True, False))
+    return frozenset(word.rstrip("*") for word in chosen - rest)
+
+
+def _words(listed: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    return frozenset(word for phrases in listed for phrase in phrases for word in phrase.split() if word[0] not in "!.")
