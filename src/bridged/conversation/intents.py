@@ -49,13 +49,17 @@ INTENTS = (
 _DOUBT = 0.4
 # A rule counts so much, likeness (0 to 1) the rest; chosen on the development set.
 _RULE = 0.55
-# What speaks of something else gets so much for being off topic, what speaks of somebody else so much.
-_ALIEN = 0.55
+# What speaks of something else gets so much for being off topic, what speaks of somebody else so much: more than a
+# rule and a like example give together.
+_ALIEN = 1.2
 _OTHERS = 1.5
+# What an intent must reach to be answered: by the rules of the next payment alone, or all in all and so far ahead of
+# the next one. Below, what reaches `_MAYBE` is offered, unless being off topic comes within `_DOUBTFUL` of it.
 _STRICT = 0.68
 _SURE = 0.8
 _AHEAD = 0.14
 _MAYBE = 0.21
+_DOUBTFUL = 0.5
 _MOST_CHOICES = 3
 _MOST_QUESTIONS = 3
 _TELLING = 4
@@ -184,7 +188,7 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
     mended = tuple(word if lexicon.reads(word) else _nearest(word, spoken) or word for word in words)
     signals = _signals(mended, lexicon)
     meanings = meanings_of(" ".join(mended), spoken)
-    if strangers.asked_for(mended, spoken, lexicon.reads):
+    if strangers.asked_for(words, mended, spoken, lexicon.reads):
         meanings |= {"others"}
     found = slots.found_in(text, meanings, mended) | _slots(signals)
     strict = _strictly(mended, signals, lexicon, previous)
@@ -220,7 +224,8 @@ def _weighed(
     like = likeness(words, meanings, language)
     weighed = {each: _RULE * found.get(each, 0.0) + like.get(each, 0.0) for each in {*found, *like}}
     # "And the next one, when?" is ours, "when is your next concert" is not.
-    ours = meanings & OURS or (not stranger and "next" in meanings and meanings & {"when", "how_much"})
+    upcoming = not stranger and "next" in meanings and meanings & {"when", "how_much"}
+    ours = meanings & OURS or meanings >= {"just", "confirm"} or upcoming
     if meanings & FOREIGN or not ours:
         weighed[NONE] = weighed.get(NONE, 0.0) + (_OTHERS if "others" in meanings else _ALIEN)
     return weighed
@@ -237,7 +242,7 @@ def _decided(ranked: list[tuple[str, float]], language: str, known: float) -> Un
         return Understood(NONE, {}, language, confidence)
     if score >= _SURE and score - after >= _AHEAD:
         return Understood(best, {}, language, max(confidence, 0.5))
-    if score < _MAYBE or (likely[1:] and likely[1][0] == NONE and score < _SURE):
+    if score < _MAYBE or (likely[1:] and likely[1][0] == NONE and score - after < _DOUBTFUL):
         return Understood(NONE if known < 0.9 else UNKNOWN, {}, language, confidence)
     choices = tuple(intent for intent, _ in likely if intent != NONE)[:_MOST_CHOICES]
     return Understood(UNKNOWN, {}, language, confidence, choices)

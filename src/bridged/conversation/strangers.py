@@ -27,10 +27,10 @@ _ASKED: Mapping[str, str] = {
     r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$|"
     r"^(?:my|our) R (?:was|is|has|had|got)(?!.* (?:i|we|me|us|my))",
     "es": r"(?:de|tiene|paga|debe|pago|gasta|gasto|a) (?:mi|su|el|la|un|una|otro|otra|tu) (?:otr[oa] )?R|"
-    r"R (?:paga|debe|tiene|gasta|pago)|(?:paga|debe|tiene|gasta|pago|gasto) (?:N|\w+ N)|N (?:N )?(?:paga|debe|tiene)|"
+    r"R (?:paga|debe|tiene|gasta|pago)|(?:paga|debe|gasta|pago|gasto) (?:N|\w+ N)|N (?:N )?(?:paga|debe|tiene)|"
     r"(?:de|cliente|usuario) N N",
     "pt": r"(?:d[oae]|d[oa] meu|da minha|tem|paga|deve|pagou|gasta|gastou|a|o) (?:meu|minha|seu|sua|um|uma|outr[oa]) R|"
-    r"d[oa] R|R (?:paga|deve|tem|gasta|pagou)|(?:paga|deve|tem|gasta|pagou) N|N (?:\w+ )?(?:paga|deve|tem|pagou)|"
+    r"d[oa] R|R (?:paga|deve|tem|gasta|pagou)|(?:paga|deve|gasta|pagou) N|N (?:\w+ )?(?:paga|deve|tem|pagou)|"
     r"(?:d[aoe]|cliente|usuario) N (?:N|d[ao]s? N)",
     "de": r"(?:von|zahlt|schuldet|hat|bezahlt) (?:mein\w*|der|dem|den|dein\w*|ein\w*|ander\w*) (?:ander\w* )?R|"
     r"R (?:zahlt|schuldet|bezahlt)|meine[sr] R|(?:zahlt|schuldet|bezahlt) N|(?:von|kunde|herrn?|frau) N N|"
@@ -49,12 +49,18 @@ def _compiled(language: str) -> re.Pattern[str]:
 
 
 _PATTERNS = {language: _compiled(language) for language in _ASKED}
-_OWN = {language: frozenset(re.findall(r"[a-z]{2,}", _ASKED[language])) for language in _ASKED}
+# Words of the patterns themselves: they stand as they are, whatever a typing error would make of them.
+_OWN = {
+    language: re.compile("|".join([_RELATIVE[language], *re.findall(r"[a-z]{2,}", _ASKED[language])]))
+    for language in _ASKED
+}
 
 
-def asked_for(words: tuple[str, ...], language: str, reads: Callable[[str], bool]) -> bool:
+def asked_for(words: tuple[str, ...], mended: tuple[str, ...], language: str, reads: Callable[[str], bool]) -> bool:
     """Whether the question is about somebody else; `reads`: whether a word is one of the language."""
+    own = _OWN[language]
     marked = " ".join(
-        word if word in _OWN[language] or word.isdigit() or reads(word) else f"\x00{word}" for word in words
+        word if own.fullmatch(word) else meant if meant.isdigit() or reads(meant) else f"\x00{meant}"
+        for word, meant in zip(words, mended, strict=True)
     )
     return _PATTERNS[language].search(marked) is not None

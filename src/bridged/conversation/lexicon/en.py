@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "terminal,terminals,passed,book,books,document,documents,term,terms,happening,nagging,presently,"
+    "plain": "arent,aren,isn,wasn,weren,hasn,haven,doesn,didn,couldn,wouldn,shouldn,won,don,shows,show,leaves,round,"
+    "connect,appears,filed,lose,terminal,terminals,passed,book,books,document,documents,term,terms,happening,nagging,"
+    "presently,"
     "currently,but,here,them,they,he,she,who,whom,some,not,no,only,very,really,too,however,"
     "because,since,while,than,into,over,under,after,before,up,down,most,other,another,such,same,own,each,few,many,"
     "much,both,all,good,bad,new,old,big,small,long,short,first,second,third,thing,things,something,anything,nothing,"
