@@ -36,12 +36,12 @@ def test_the_given_phrasings(intent: str, question: str) -> None:
     assert [each.intent for each in reading.questions] == [intent]
 
 
-@pytest.mark.parametrize("name", ["phrasings", "phrasings_second", "phrasings_third", "phrasings_fourth"])
+@pytest.mark.parametrize("name", ["phrasings", "phrasings_second", "phrasings_third", "phrasings_fourth", "phrasings_fifth"])
 def test_phrasings_that_stood_before_they_were_tried(name: str) -> None:
-    """1,942 in five languages, in many voices, each set written after words and rules and before it was tried.
+    """2,294 in five languages, in many voices, each set written after words and rules and before it was tried.
 
-    On their first runs 96.2, 94.2, 91.6 and 95.7 % of the answers were right and coverage was 95.1, 94.6, 89.3 and
-    98.0 %; since then the misses of each were mended.
+    On their first runs 96.2, 94.2, 91.6, 95.7 and 96.8 % of the answers were right and coverage was 95.1, 94.6, 89.3,
+    98.0 and 96.1 %; since then the misses of each were mended.
     """
     found = judged([outcome_of(each) for each in loaded((DATA / f"{name}.json").read_bytes())])
     assert found["precision"] >= 0.98

@@ -56,8 +56,8 @@ _OTHERS = 1.5
 # What an intent must reach to be answered: by the rules of the next payment alone, or all in all and so far ahead of
 # the next one. Below, what reaches `_MAYBE` is offered, unless being off topic comes within `_DOUBTFUL` of it.
 _STRICT = 0.68
-_SURE = 0.8
-_AHEAD = 0.14
+_SURE = 0.77
+_AHEAD = 0.12
 _MAYBE = 0.21
 _DOUBTFUL = 0.5
 _MOST_CHOICES = 3

@@ -38,6 +38,7 @@ _ASKED: Mapping[str, str] = {
     "fr": r"(?:de|d|du|paie|paye|doit|a) (?:mon|ma|mes|un|une|le|la|ton|votre) (?:autre )?R|d une? autre R|"
     r"R (?:paie|paye|doit)|(?:paie|paye|doit) N|(?:de|client|monsieur|madame) N N|N (?:\w+ )?(?:paie|paye|doit)",
 }
+_NUMBERED = re.compile(r"\b(?:customer|client|user|cliente|usuario|kunde|kundin|nutzer|utilisateur) \d")
 _N = r"\x00[a-z]{3,}"
 
 
@@ -63,4 +64,4 @@ def asked_for(words: tuple[str, ...], mended: tuple[str, ...], language: str, re
         word if own.fullmatch(word) else meant if meant.isdigit() or reads(meant) else f"\x00{meant}"
         for word, meant in zip(words, mended, strict=True)
     )
-    return _PATTERNS[language].search(marked) is not None
+    return _NUMBERED.search(marked) is not None or _PATTERNS[language].search(marked) is not None
