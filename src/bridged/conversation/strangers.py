@@ -25,6 +25,7 @@ _ASKED: Mapping[str, str] = {
     "en": r"(?:does|did|do|has|have|is|was|of|by) (?:my|our|the|your|this|that|another) (?:\w+ )?R|R s|"
     r"R (?:pay|pays|owe|owes|spend|spends|spent|subscribed)|(?:does|did|do|has) N|N s|"
     r"(?:of|about|by|user|customer|client) N (?:N|\w+$)|(?:user|customer|client|mr|mrs|ms) N|of N$|"
+    r"^(?:is|was) N (?:still|subscribed|active|on|paying|behind|overdue|late)|"
     r"^(?:my|our) R (?:was|is|has|had|got)(?!.* (?:i|we|me|us|my))",
     "es": r"(?:de|tiene|paga|debe|pago|gasta|gasto|a) (?:mi|su|el|la|un|una|otro|otra|tu) (?:otr[oa] )?R|"
     r"R (?:paga|debe|tiene|gasta|pago)|(?:paga|debe|gasta|pago|gasto) (?:N|\w+ N)|N (?:N )?(?:paga|debe|tiene)|"

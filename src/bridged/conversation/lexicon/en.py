@@ -69,7 +69,8 @@ WORDS: Mapping[str, str] = {
     "action:renew": "renew,renews,renewed,renewal,renewing,auto renew,autorenew",
     "action:cancel": "cancel,cancels,cancelled,canceled,cancelling,canceling,cancellation,stop,stopped,end,ends,ended,"
     "terminate,quit",
-    "action:retry": "attempted,attempting,reattempt,reattempted,another charge,another go,have another go,second attempt,another attempt,another try,retry,retries,retried,"
+    "action:retry": "attempted,attempting,reattempt,reattempted,another charge,another go,have another go,"
+    "second attempt,another attempt,another try,retry,retries,retried,"
     "retrying,attempt,attempts,try,try again,trying",
     "action:fail": "fail,fails,failed,failing,failure,declined,decline,rejected,refused,not accepted,went wrong,"
     "bounced",
