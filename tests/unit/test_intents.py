@@ -202,6 +202,17 @@ def test_several_questions_in_one_message(text: str, intents: list[str]) -> None
         ("send me the link", "amount_owed", "pay_link", None),
         ("and when does it expire?", "card_on_file", "card_expiry", None),
         ("what is my plan", "last_payment", "current_plan", None),
+        ("y el otro?", "current_plan", "current_plan", "other"),
+        ("and in 2024?", "total_spent", "total_spent", None),
+        ("what about march?", "invoice_copy", "invoice_copy", None),
+        ("and last year?", "last_payment", "payment_history", None),
+        ("the last 5", "payment_history", "payment_history", None),
+        ("is it still valid?", "card_on_file", "card_expiry", None),
+        ("how do i change it?", "card_on_file", "update_card", None),
+        ("how do i change it?", "current_plan", "change_plan", None),
+        ("envoie-le moi", "last_payment", "invoice_copy", None),
+        ("how much did I pay last year?", "last_payment", "total_spent", None),
+        ("the weather?", "last_payment", NONE, None),
     ],
 )
 def test_follow_ups(text: str, previous: str, intent: str, which: str | None) -> None:

@@ -194,7 +194,7 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
     strict = _strictly(mended, signals, lexicon, previous)
     if strict is not None and strict[1] >= _STRICT and not meanings & FOREIGN:
         return Understood(strict[0], found, spoken, strict[1])
-    followed = slots.follow_up(meanings, signals, len(words), previous)
+    followed = slots.follow_up(meanings, signals, found, len(words), previous)
     weighed = _weighed(mended, meanings, spoken, strict)
     ranked = sorted(weighed.items(), key=lambda each: -each[1])
     if followed is not None and not (ranked and ranked[0][1] >= 1.0 and ranked[0][0] != NONE):
