@@ -53,6 +53,13 @@ def test_phrasings_that_stood_before_they_were_tried(name: str) -> None:
     assert found["off_topic"] | {"answered": 0, "buttons": 0} == found["off_topic"]
 
 
+def test_what_is_near_our_words_and_not_ours() -> None:
+    """Written to be mistaken for ours; on their first run 16 of these 104 were answered and 13 got buttons."""
+    found = judged([outcome_of(each) for each in loaded((DATA / "phrasings_seventh.json").read_bytes())])
+    assert found["off_topic"]["answered"] == 0
+    assert found["off_topic"]["buttons"] <= 2
+
+
 def test_own_phrasings_are_many_enough() -> None:
     for languages in QUESTIONS["own"].values():
         assert set(languages) == set(LANGUAGES)

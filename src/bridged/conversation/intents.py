@@ -50,8 +50,9 @@ _DOUBT = 0.4
 # A rule counts so much, likeness (0 to 1) the rest; chosen on the development set.
 _RULE = 0.55
 # What speaks of something else gets so much for being off topic, what speaks of somebody else so much: more than a
-# rule and a like example give together.
+# rule and a like example give together. And so much what has unknown words and none of one's own.
 _ALIEN = 1.2
+_STRANGE = 0.9
 _OTHERS = 1.5
 # What an intent must reach to be answered: by the rules of the next payment alone, or all in all and so far ahead of
 # the next one. Below, what reaches `_MAYBE` is offered, unless being off topic comes within `_DOUBTFUL` of it.
@@ -63,6 +64,19 @@ _DOUBTFUL = 0.5
 _MOST_CHOICES = 3
 _MOST_QUESTIONS = 3
 _TELLING = 4
+
+# Who asks about their own payments says so, or uses words we know: of 214 phrasings with unknown words and none of these
+# 174 were off topic.
+_OWN: Mapping[str, frozenset[str]] = {
+    language: frozenset(listed.split())
+    for language, listed in {
+        "en": "i my me mine we our us im am ive id",
+        "es": "mi mis me yo nos nuestro nuestra tengo estoy puedo quiero he soy",
+        "pt": "meu minha meus minhas me eu nos nosso nossa tenho estou posso quero sou",
+        "de": "ich mein meine meinen meiner meinem meines mir mich wir uns unser unsere",
+        "fr": "je j mon ma mes me m moi nous notre nos",
+    }.items()
+}
 
 Signals = frozenset[str]
 
@@ -217,7 +231,8 @@ def _strictly(
 def _weighed(
     words: tuple[str, ...], meanings: frozenset[str], language: str, strict: tuple[str, float] | None
 ) -> dict[str, float]:
-    stranger = any(not _lexicon(language).reads(word) for word in words)
+    unread = [word for word in words if not _lexicon(language).reads(word)]
+    stranger = any(word.isalpha() and len(word) > 2 for word in unread)
     found = senses(meanings)
     if strict is not None:
         found[strict[0]] = max(found.get(strict[0], 0.0), strict[1])
@@ -226,6 +241,8 @@ def _weighed(
     # "And the next one, when?" is ours, "when is your next concert" is not.
     upcoming = not stranger and "next" in meanings and meanings & {"when", "how_much"}
     ours = meanings & OURS or meanings >= {"just", "confirm"} or upcoming
+    if stranger and not _OWN[language] & {*words}:
+        weighed[NONE] = weighed.get(NONE, 0.0) + _STRANGE
     if meanings & FOREIGN or not ours:
         weighed[NONE] = weighed.get(NONE, 0.0) + (_OTHERS if "others" in meanings else _ALIEN)
     return weighed

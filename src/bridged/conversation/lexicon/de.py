@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "also,aber,weil,dass,ob,wenn,als,sehr,weniger,alle,alles,nichts,niemand,etwas,jemand,andere,anderer,"
+    "plain": "euro,euros,folgt,zeitraum,dasselbe,januar,februar,marz,april,mai,juni,juli,august,september,oktober,"
+    "november,dezember,montag,dienstag,mittwoch,donnerstag,freitag,samstag,sonntag,bekommen,erhalten,gemacht,getan,"
+    "schnell,sofort,wirklich,ganz,guten,also,aber,weil,dass,ob,wenn,als,sehr,weniger,alle,alles,nichts,niemand,etwas,"
+    "jemand,andere,anderer,"
     "anderes,jede,jeder,jedes,ohne,uber,unter,zwischen,bis,seit,wahrend,gegen,nach,vor,immer,nie,heute,wochen,monate,"
     "jahre,tage,stunde,stunden,minute,minuten,zeit,male,gut,schlecht,besser,gross,klein,neu,alt,erste,zweite,dritte,"
     "sache,leute,entschuldigung,hab,habe,hast,haben,hatte,hatten,bin,bist,sein,machen,mache,macht,gemacht,sagt,"

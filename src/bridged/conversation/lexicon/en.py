@@ -3,7 +3,11 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "arent,aren,isn,wasn,weren,hasn,haven,doesn,didn,couldn,wouldn,shouldn,won,don,shows,show,leaves,round,"
+    "plain": "min,mins,scheduled,enough,yes,remain,remaining,bucks,dollars,dollar,euros,euro,pounds,january,february,"
+    "march,april,may,june,july,august,september,october,november,december,monday,tuesday,wednesday,thursday,friday,"
+    "saturday,sunday,months,month,happened,happening,happens,please,hello,sir,madam,team,guys,dear,kindly,regards,"
+    "amount,amounts,arent,aren,isn,wasn,weren,hasn,haven,doesn,didn,couldn,wouldn,shouldn,won,don,shows,show,leaves,"
+    "round,"
     "connect,appears,filed,lose,terminal,terminals,passed,book,books,document,documents,term,terms,happening,nagging,"
     "presently,"
     "currently,but,here,them,they,he,she,who,whom,some,not,no,only,very,really,too,however,"

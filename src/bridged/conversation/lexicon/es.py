@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "mesmo,asi,aun,tambien,pero,como,muy,mas,menos,todo,toda,todos,todas,nada,nadie,algo,alguno,alguna,otro,"
+    "plain": "euros,euro,pesos,dolares,hara,haran,denme,abri,pasenme,ensename,puse,recuerdo,respuesta,hacerme,bucks,"
+    "enero,febrero,marzo,abril,mayo,junio,julio,agosto,septiembre,octubre,noviembre,diciembre,lunes,martes,miercoles,"
+    "jueves,viernes,sabado,domingo,envieme,mandeme,digame,haga,hagan,puedan,quieran,recibir,recibi,hecho,hecha,mesmo,"
+    "asi,aun,tambien,pero,como,muy,mas,menos,todo,toda,todos,todas,nada,nadie,algo,alguno,alguna,otro,"
     "otra,mismo,misma,cada,sin,sobre,entre,hasta,desde,durante,segun,contra,hacia,antes,despues,luego,siempre,nunca,"
     "hoy,manana,semanas,meses,anos,hora,horas,veces,bien,mal,mejor,peor,bueno,buena,gran,grande,pequeno,nuevo,viejo,"
     "primero,segundo,tercero,cosa,cosas,persona,gente,perdon,disculpe,disculpa,has,habia,ser,soy,eres,somos,era,"

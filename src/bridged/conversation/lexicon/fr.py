@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "aussi,mais,donc,car,parce,comme,tres,plus,moins,tout,toute,tous,toutes,rien,personne,quelque,quelques,"
+    "plain": "euros,euro,ferez,tranche,janvier,fevrier,mars,avril,mai,juin,juillet,aout,septembre,octobre,novembre,"
+    "decembre,lundi,mardi,mercredi,jeudi,vendredi,samedi,dimanche,matin,soir,recevoir,faites,pourrais,envoyer,vite,"
+    "stp,coup,aussi,mais,donc,car,parce,comme,tres,plus,moins,tout,toute,tous,toutes,rien,personne,quelque,quelques,"
     "chose,autre,autres,meme,chaque,sans,sous,entre,depuis,pendant,contre,vers,avant,apres,toujours,jamais,aujourd,"
     "demain,semaines,ans,annees,jours,heure,heures,fois,bien,mal,mieux,bon,bonne,grand,petit,nouveau,vieux,premier,"
     "deuxieme,gens,pardon,desole,excusez,ai,as,avons,avais,avait,suis,es,sommes,etes,etais,etre,faire,fais,fait,font,"

@@ -3,7 +3,10 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "mesmo,mesma,assim,tambem,mas,porem,como,muito,mais,menos,tudo,todo,toda,todos,todas,nada,ninguem,algo,"
+    "plain": "reais,euros,euro,ter,reenviar,apareceu,resolveu,anda,abri,casa,fim,certinho,lembro,resposta,"
+    "transferencia,janeiro,fevereiro,marco,abril,maio,junho,julho,agosto,setembro,outubro,novembro,dezembro,segunda,"
+    "terca,quarta,quinta,sexta,sabado,domingo,manda,mandem,facam,receber,feito,feita,boa,tarde,noite,mesmo,mesma,"
+    "assim,tambem,mas,porem,como,muito,mais,menos,tudo,todo,toda,todos,todas,nada,ninguem,algo,"
     "algum,alguma,outro,outra,cada,sem,sobre,entre,ate,desde,durante,contra,antes,depois,logo,sempre,nunca,hoje,"
     "amanha,semanas,meses,anos,dias,hora,horas,vezes,bem,mal,melhor,pior,grande,pequeno,novo,velho,primeiro,segundo,"
     "coisa,coisas,gente,desculpa,desculpe,tem,temos,tinha,sou,somos,era,estava,estive,fazer,faco,faz,fez,digo,diz,"
