@@ -20,6 +20,8 @@ NONE = "none"
 """The intent of what is not ours to answer."""
 _WEIGHTS = {"m": 1.0, "w": 1.5, "b": 0.7, "c": 0.35, "p": 0.5}
 _GRAM = 4
+_COMMON = 0.12
+"""Features of a larger share of the examples tell little and are most of the work: they are not counted."""
 _UNSEEN = 3.0
 """The weight of a feature that no example has."""
 
@@ -47,15 +49,17 @@ def likeness(words: tuple[str, ...], meanings: frozenset[str], language: str) ->
     features = _features(words, meanings)
     shared: dict[int, float] = defaultdict(float)
     for feature in features:
-        weight = index.weights.get(feature)
-        if weight is not None:
-            for place in index.places[feature]:
-                shared[place] += weight
+        weight = index.weights.get(feature, 0.0)
+        for place in index.places.get(feature, ()):
+            shared[place] += weight
     length = math.sqrt(sum(index.weights.get(each, _weight(each, _UNSEEN)) for each in features)) or 1.0
-    best: dict[str, list[float]] = defaultdict(list)
+    best: dict[str, tuple[float, float]] = {}
     for place, value in shared.items():
-        best[index.intents[place]].append(value / length / index.lengths[place])
-    return {intent: sum(sorted(values)[-2:]) / 2 for intent, values in best.items()}
+        like, intent = value / index.lengths[place], index.intents[place]
+        first, second = best.get(intent, (0.0, 0.0))
+        if like > second:
+            best[intent] = (like, first) if like > first else (first, like)
+    return {intent: (first + (second or first)) / 2 / length for intent, (first, second) in best.items()}
 
 
 def _features(words: tuple[str, ...], meanings: frozenset[str]) -> set[str]:
@@ -84,18 +88,22 @@ def _known(language: str) -> tuple[tuple[str, frozenset[str]], ...]:
 
 @lru_cache(maxsize=len(LANGUAGES))
 def _index(language: str) -> Index:
-    """Of other languages' examples only what they mean."""
-    known = [
-        (intent, features if each == language else {one for one in features if one[0] in "mp"})
+    """Of other languages' examples only what they mean, each once."""
+    own = list(_known(language))
+    others = {
+        (intent, frozenset(one for one in features if one[0] in "mp"))
         for each in LANGUAGES
+        if each != language
         for intent, features in _known(each)
-    ]
+    }
+    known = [*own, *sorted(others, key=lambda each: (each[0], sorted(each[1])))]
     counted = Counter(feature for _, features in known for feature in features)
     weights = {each: _weight(each, math.log(1 + len(known) / count)) for each, count in counted.items()}
     places: dict[str, list[int]] = defaultdict(list)
     for place, (_, features) in enumerate(known):
         for feature in features:
-            places[feature].append(place)
+            if counted[feature] <= len(known) * _COMMON:
+                places[feature].append(place)
     lengths = tuple(math.sqrt(sum(weights[each] for each in features)) or 1.0 for _, features in known)
     return Index(
         tuple(intent for intent, _ in known), {key: tuple(each) for key, each in places.items()}, weights, lengths

@@ -220,12 +220,44 @@ _OBJECTS = frozenset(
 )
 
 
-def follow_up(meanings: Group, signals: Group, length: int, previous: str | None) -> str | None:
-    """The intent of a short message that names nothing of its own, after `previous` was answered."""
+_PERIODICAL = frozenset({"total_spent", "payment_history", "invoice_copy", "last_payment"})
+_OF_MONEY = frozenset({"pay", "charge", "invoice", "paid", "how_much", "price", "owe", "foreign", "others"})
+# "Can I change it?", "is it still valid?": what "it" is was asked about before.
+_CHANGED = {
+    "card_on_file": "update_card",
+    "card_expiry": "update_card",
+    "payment_failed_why": "update_card",
+    "current_plan": "change_plan",
+    "plan_price": "change_plan",
+    "billing_details": "billing_details",
+}
+_VALID = {"card_on_file": "card_expiry", "update_card": "card_expiry", "discount_status": "discount_status"}
+
+
+def follow_up(
+    meanings: Group, signals: Group, found: Mapping[str, tuple[str, ...]], length: int, previous: str | None
+) -> str | None:
+    """The intent of a short message that names nothing of its own, after `previous` was answered.
+
+    `found`: its slots.
+    """
     if previous is None or length > _MOST_WORDS or meanings & _OBJECTS:
         return None
-    if meanings & {"previous"} and previous in _REPEATED:
+    if previous in _REPEATED and ("previous" in meanings or found.get("which") == ("other",)):
         return "last_payment" if previous in {"payment_history", "payment_confirm"} else previous
+    if previous in _PERIODICAL and not meanings & _OF_MONEY:
+        if "count" in found and previous != "total_spent":
+            return previous if previous == "invoice_copy" else "payment_history"
+        if "period" in found:
+            return "payment_history" if previous == "last_payment" else previous
+    if "this" in meanings and not meanings & _OF_MONEY:
+        meant = _VALID if meanings & {"expire", "active"} else _CHANGED if "alter" in meanings else {}
+        if previous in meant:
+            return meant[previous]
+    return _asked_after(meanings, signals, previous)
+
+
+def _asked_after(meanings: Group, signals: Group, previous: str) -> str | None:
     asked = (
         _ASK_AMOUNT
         if "how_much" in meanings or "question:how_much" in signals
@@ -234,7 +266,7 @@ def follow_up(meanings: Group, signals: Group, length: int, previous: str | None
         else _ASK_WHEN
         if "when" in meanings or "how_long" in meanings or "question:when" in signals
         else _ASK_SEND
-        if meanings & {"send", "link"} and length <= _MOST_WORDS
+        if meanings & {"send", "link"}
         else {}
     )
     return asked.get(previous)

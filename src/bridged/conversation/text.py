@@ -47,6 +47,6 @@ def _passes_luhn(digits: list[int]) -> bool:
 
 def words_of(text: str) -> tuple[str, ...]:
     """Lower case, without accents or punctuation."""
-    plain = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss"))
+    plain = unicodedata.normalize("NFKD", text.lower().replace("ß", "ss").replace("œ", "oe"))
     kept = "".join(char for char in plain if not unicodedata.combining(char))
     return tuple(_WORD.findall(kept)[:MOST_WORDS])

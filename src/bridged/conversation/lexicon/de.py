@@ -3,7 +3,18 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "der,die,das,den,dem,des,ein,eine,einen,mein,meine,meinen,meiner,meinem,ich,mir,mich,ist,sind,von,vom,zu,"
+    "plain": "euro,euros,folgt,zeitraum,dasselbe,januar,februar,marz,april,mai,juni,juli,august,september,oktober,"
+    "november,dezember,montag,dienstag,mittwoch,donnerstag,freitag,samstag,sonntag,bekommen,erhalten,gemacht,getan,"
+    "schnell,sofort,wirklich,ganz,guten,also,aber,weil,dass,ob,wenn,als,sehr,weniger,alle,alles,nichts,niemand,etwas,"
+    "jemand,andere,anderer,"
+    "anderes,jede,jeder,jedes,ohne,uber,unter,zwischen,bis,seit,wahrend,gegen,nach,vor,immer,nie,heute,wochen,monate,"
+    "jahre,tage,stunde,stunden,minute,minuten,zeit,male,gut,schlecht,besser,gross,klein,neu,alt,erste,zweite,dritte,"
+    "sache,leute,entschuldigung,hab,habe,hast,haben,hatte,hatten,bin,bist,sein,machen,mache,macht,gemacht,sagt,"
+    "gesagt,gehen,gehe,geht,ging,kommen,komme,kommt,kam,geben,gebe,gibt,gab,kann,konnte,wollen,will,wollte,weiss,"
+    "wusste,denken,denke,sehen,sehe,sieht,sah,brauche,braucht,warte,warten,hoffe,ihnen,ihm,ihn,wer,wem,wen,welche,wo,"
+    "wann,wie,warum,genug,drauf,trotzdem,grad,gerade,nur,auch,vielleicht,bestimmt,einfach,erfolgt,erfolgte,erfolgen,"
+    "stehe,steht,liegt,liegen,alleine,allein,versprochen,ausland,ziehe,der,die,das,den,dem,des,ein,eine,einen,mein,"
+    "meine,meinen,meiner,meinem,ich,mir,mich,ist,sind,von,vom,zu,"
     "zum,zur,fur,fuer,auf,an,am,im,in,bei,mit,und,oder,bitte,hallo,hi,guten,tag,morgen,danke,ihr,ihre,ihren,sie,euch,"
     "du,dein,deine,wir,uns,konnen,kannst,konnt,koennen,sagen,sag,wissen,mochte,moechte,gerne,gern,man,denn,eigentlich,"
     "geld,konto,bank,monat,woche,jahr,mal,es,ab,dann,nun,jetzt,frage,noch,genau,da,mehr,fallt,faellt,aus",
@@ -48,11 +59,13 @@ WORDS: Mapping[str, str] = {
     # actions
     "action:pay": "zahlen,zahle,zahlst,bezahlen,bezahle,uberweis*,ueberweis*,bezahlt werden,gezahlt werden,zu zahlen,"
     "zu bezahlen",
-    "action:charge": "abgebucht,abbuchen,bucht,buchen,abbucht,abzubuchen,eingezogen,einziehen,zieht,belastet,belasten,"
+    "action:charge": "ziehen,einziehen,abgebucht,abbuchen,bucht,buchen,abbucht,abzubuchen,eingezogen,einziehen,zieht,"
+    "belastet,belasten,"
     "berechnet,berechnen,abgezogen,abgerechnet,abrechn*,abrechnung*",
     "action:renew": "verlanger*,verlaenger*,erneuer*,automatische verlangerung",
     "action:cancel": "kundig*,kuendig*,gekundigt,gekuendigt,storn*,beend*,endet,ende,aufhor*,stopp*",
-    "action:retry": "versuch*,wiederhol*",
+    "action:retry": "gedeckt,aufgeladen,aufgefullt,abbuchungsversuch*,zahlungsversuch*,erneut versuch*,"
+    "noch einmal versuch*,versuch*,wiederhol*",
     "action:fail": "fehlgeschlagen*,fehlschlag*,abgelehnt*,ablehn*,gescheitert,geklappt,schiefgegangen,schief,fehler*",
     "action:update": "ander*,aender*,aktualis*,wechsel*,hinzufug*,hinzufueg*,verschieb*,upgrade*,downgrade*,umstell*,"
     "ersetz*,aussetzen,verwend*,aufteil*,senken",

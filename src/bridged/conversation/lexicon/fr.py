@@ -3,7 +3,16 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "le,la,les,l,un,une,des,mon,ma,mes,est,sont,de,d,du,me,m,moi,je,j,en,a,au,aux,pour,par,dans,et,ou,avec,"
+    "plain": "euros,euro,ferez,tranche,janvier,fevrier,mars,avril,mai,juin,juillet,aout,septembre,octobre,novembre,"
+    "decembre,lundi,mardi,mercredi,jeudi,vendredi,samedi,dimanche,matin,soir,recevoir,faites,pourrais,envoyer,vite,"
+    "stp,coup,aussi,mais,donc,car,parce,comme,tres,plus,moins,tout,toute,tous,toutes,rien,personne,quelque,quelques,"
+    "chose,autre,autres,meme,chaque,sans,sous,entre,depuis,pendant,contre,vers,avant,apres,toujours,jamais,aujourd,"
+    "demain,semaines,ans,annees,jours,heure,heures,fois,bien,mal,mieux,bon,bonne,grand,petit,nouveau,vieux,premier,"
+    "deuxieme,gens,pardon,desole,excusez,ai,as,avons,avais,avait,suis,es,sommes,etes,etais,etre,faire,fais,fait,font,"
+    "dis,dit,aller,venir,viens,vient,donner,donne,pouvoir,peut,pouvais,vouloir,veut,voulais,sais,sait,crois,pense,"
+    "vois,voir,regarde,besoin,pourriez,attends,espere,lui,leur,leurs,elles,qui,quel,quelle,prie,proceder,indiquer,"
+    "seulement,vraiment,enfin,etranger,pars,promis,dessus,tombe,le,la,les,l,un,une,des,mon,ma,mes,est,sont,de,d,du,"
+    "me,m,moi,je,j,en,a,au,aux,pour,par,dans,et,ou,avec,"
     "bonjour,salut,bonsoir,merci,s,il,vous,plait,svp,stp,voudrais,veux,aimerais,savoir,connaitre,pouvez,peux,dire,"
     "dites,votre,vos,on,nous,tu,ton,ta,tes,ce,cette,que,qu,t,quand,mois,semaine,an,annee,argent,compte,banque,"
     "maintenant,alors,question,elle,ils,c,ca,puis,sur,y,passe",
@@ -55,7 +64,7 @@ WORDS: Mapping[str, str] = {
     "action:fail": "echou*,echec*,refus*,rejet*,probleme*",
     "action:update": "modifi*,chang*,mettre a jour,mise a jour,ajout*,remplac*,report*,decal*,upgrade*,repouss*,"
     "utilis*,avancer,passer",
-    "action:owe": "impaye*,solde*,retard*,arriere*,dette*",
+    "action:owe": "reste,a jour,impaye*,solde*,retard*,arriere*,dette*",
     "action:expire": "expir*,valable*,valide*,validite",
     "action:confirm": "abouti*,confirm*,bien recu,traite*,statut,marche,fonctionn*",
     "action:send": "montr*,affich*,envoy*,list*,donn*,telecharg*",

@@ -3,7 +3,17 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "o,a,os,as,um,uma,meu,minha,meus,minhas,e,de,do,da,dos,das,me,se,em,no,na,nos,nas,para,pra,por,favor,com,"
+    "plain": "reais,euros,euro,ter,reenviar,apareceu,resolveu,anda,abri,casa,fim,certinho,lembro,resposta,"
+    "transferencia,janeiro,fevereiro,marco,abril,maio,junho,julho,agosto,setembro,outubro,novembro,dezembro,segunda,"
+    "terca,quarta,quinta,sexta,sabado,domingo,manda,mandem,facam,receber,feito,feita,boa,tarde,noite,mesmo,mesma,"
+    "assim,tambem,mas,porem,como,muito,mais,menos,tudo,todo,toda,todos,todas,nada,ninguem,algo,"
+    "algum,alguma,outro,outra,cada,sem,sobre,entre,ate,desde,durante,contra,antes,depois,logo,sempre,nunca,hoje,"
+    "amanha,semanas,meses,anos,dias,hora,horas,vezes,bem,mal,melhor,pior,grande,pequeno,novo,velho,primeiro,segundo,"
+    "coisa,coisas,gente,desculpa,desculpe,tem,temos,tinha,sou,somos,era,estava,estive,fazer,faco,faz,fez,digo,diz,"
+    "disse,disseram,ir,vir,dar,dou,dei,poder,pude,querer,quis,sei,sabe,acho,penso,vejo,vi,olhar,informar,indicar,"
+    "espero,esperando,lhe,lhes,vos,eles,ela,elas,ele,vc,quem,qual,onde,quando,q,to,ta,pro,encontra,solicito,"
+    "solicitar,aceita,repetir,tiram,o,a,os,as,um,uma,meu,minha,meus,minhas,e,de,do,da,dos,das,me,se,em,no,na,nos,nas,"
+    "para,pra,por,favor,com,"
     "ola,oi,bom,boa,dia,tarde,quero,queria,gostaria,saber,preciso,pode,podes,poderia,dizer,diga,seu,sua,eu,voce,voces,"
     "vcs,obrigado,obrigada,mes,semana,ano,dinheiro,conta,banco,agora,entao,esta,este,pergunta,duvida,tenho,ha,isso,"
     "aqui,vez,ver,ser,que",
@@ -56,7 +66,7 @@ WORDS: Mapping[str, str] = {
     "action:fail": "falh*,recus*,rejeit*,erro,erros,negad*",
     "action:update": "mudar,muda,mudo,mudei,mudanca,alter*,atualiz*,troc*,adicion*,adiar,adi*,antecip*,modific*,"
     "aumentar,usar,dividir,pular,melhorar",
-    "action:owe": "devo,pendente,pendentes,saldo,em aberto,atras*,divida,dividas,devendo",
+    "action:owe": "em dia,devo,pendente,pendentes,saldo,em aberto,atras*,divida,dividas,devendo",
     "action:expire": "expir*,validade,valido,valida,caduc*",
     "action:confirm": "confirm*,receb*,sucesso,process*,funcion*,status,deu certo",
     "action:send": "mostr*,envi*,mand*,lista,listar,baix*",

@@ -1,10 +1,11 @@
 """What words and phrases mean, one file per language: `meaning: phrase, phrase, …`.
 
-`*` is any ending; `..` up to three words between. Phrases are found wherever they stand, also within one another.
+`*` is any ending; `..` up to three words between; `!word` says which word must
+not stand before or after. Phrases are found wherever they stand, also within one another.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from importlib.resources import files
 
@@ -30,9 +31,18 @@ def _patterns(language: str) -> tuple[tuple[str, re.Pattern[str]], ...]:
 
 
 def _pattern(phrase: str) -> str:
-    parts = (r"(?:\w+ ){0,3}?" if word == ".." else re.escape(word).replace(r"\*", r"\w*") + " "
-             for word in phrase.split())  # fmt: skip
-    return "".join(parts).rstrip()
+    before, built = "", ""
+    for word in phrase.split():
+        literal = re.escape(word.lstrip("!")).replace(r"\*", r"\w*")
+        if word == "..":
+            built += r"(?: \w+){0,3}?"
+        elif not word.startswith("!"):
+            built += f" {literal}"
+        elif built:
+            built += rf"(?! {literal}\b)"
+        else:
+            before += rf"(?<!\b{literal} )"
+    return before + built.removeprefix(" ")
 
 
 def meanings_of(text: str, language: str) -> frozenset[str]:
@@ -48,6 +58,15 @@ def known(language: str) -> frozenset[str]:
 @lru_cache(maxsize=len(LANGUAGES))
 def vocabulary(language: str) -> frozenset[str]:
     """Every word that stands in a phrase; beginnings end in a star."""
-    return frozenset(
-        word for phrases in _read(language).values() for phrase in phrases for word in phrase.split() if word != ".."
-    )
+    return _words(phrases for phrases in _read(language).values())
+
+
+def words_only_of(meanings: frozenset[str], language: str) -> frozenset[str]:
+    """The words and beginnings that stand in phrases of these meanings and no others."""
+    held = _read(language)
+    chosen, rest = (_words(held[each] for each in held if (each in meanings) is wanted) for wanted in (True, False))
+    return frozenset(word.rstrip("*") for word in chosen - rest)
+
+
+def _words(listed: Iterable[tuple[str, ...]]) -> frozenset[str]:
+    return frozenset(word for phrases in listed for phrase in phrases for word in phrase.split() if word[0] not in "!.")
