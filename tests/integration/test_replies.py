@@ -19,7 +19,7 @@ from bridged.mirror.store import Scope
 from served import stored
 from unit.grounding import ungrounded
 
-NOW = 1_795_868_000  # 28 November 2026, 13:33 in Berlin
+NOW = 1_795_868_000  # 28 November 2026, 13:13 in Berlin
 DAY = 86_400
 CARD = {"type": "card", "card": {"brand": "visa", "last4": "4242", "exp_month": 8, "exp_year": 2027}}
 HOSTED = "https://invoice.stripe.com/i/acct_1/live_2"

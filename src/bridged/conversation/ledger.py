@@ -94,10 +94,15 @@ def created(seen: Seen) -> int | None:
     return instant(seen.data.get("created"))
 
 
+def invoice_id(ledger: Ledger, charge: Seen) -> str | None:
+    """Which invoice a charge paid; None: none, or it is not known."""
+    named = ref(charge.data.get("invoice")) or ledger.links.get(ref(charge.data.get("payment_intent")) or "")
+    return named or ledger.links.get(charge.id)
+
+
 def invoice_of(ledger: Ledger, charge: Seen) -> Seen | None:
     """The invoice a charge paid."""
-    wanted = ref(charge.data.get("invoice")) or ledger.links.get(ref(charge.data.get("payment_intent")) or "")
-    wanted = wanted or ledger.links.get(charge.id)
+    wanted = invoice_id(ledger, charge)
     return next((each for each in ledger.invoices if wanted and each.id == wanted), None)
 
 

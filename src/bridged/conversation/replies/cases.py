@@ -6,7 +6,7 @@ from bridged.conversation.facts import Item, clean_label, money_of
 from bridged.conversation.ledger import Ledger, Method, created, default_method, succeeded
 from bridged.conversation.owed import open_invoices
 from bridged.conversation.replies import Question, Told, limited, nobody_else, row
-from bridged.conversation.replies.payments import secure
+from bridged.conversation.replies.payments import payable, secure
 from bridged.mirror.shapes import path, text
 
 _BANKS = frozenset({"sepa_debit", "us_bank_account", "acss_debit", "au_becs_debit", "bacs_debit", "nz_bank_account"})
@@ -61,7 +61,7 @@ def update_card(ledger: Ledger, asked: Question) -> Told:
     customer = nobody_else(ledger)
     if asked.portal:
         return Told((row("update_portal", customer, words={"link": asked.portal}),))
-    for each in open_invoices(ledger.facts):
+    for each in payable(ledger) if asked.links else ():
         link = secure(each.data.get("hosted_invoice_url"))
         if link:
             return Told((row("update_by_invoice", each, words={"link": link}),))

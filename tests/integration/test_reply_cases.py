@@ -1,0 +1,181 @@
+"""Situations that are easily answered wrongly, each a customer of its own, through the pipeline and PostgreSQL."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from bridged.conversation import run
+from bridged.conversation.run import Asker, Reply
+from bridged.core.db import Database
+from bridged.mirror.store import Scope
+from playing import plain
+from served import stored
+from unit.grounding import ungrounded
+
+NOW = 1_795_868_000  # Saturday, 28 November 2026, 13:13 in Berlin
+DAY = 86_400
+HOSTED = "https://invoice.stripe.com/i/acct_1/live_1"
+World = Mapping[str, list[dict[str, Any]]]
+
+
+def sub(**more: Any) -> dict[str, Any]:
+    """A monthly plan that renews in ten days."""
+    return {
+        "id": "sub_1", "object": "subscription", "status": "active", "created": NOW - 90 * DAY, "currency": "eur",
+        "collection_method": "charge_automatically", "default_payment_method": "pm_1",
+        "items": {"data": [item()]},
+    } | more  # fmt: skip
+
+
+def item(name: str = "1", amount: int | None = 1900, interval: str = "month", ends: int = 10, **more: Any) -> Any:
+    price = {"id": f"price_{name}", "unit_amount": amount, "currency": "eur", "product": f"prod_{name}",
+             "recurring": {"interval": interval, "interval_count": 1}}  # fmt: skip
+    return {"id": f"si_{name}", "quantity": 1, "current_period_end": NOW + ends * DAY, "price": price} | more
+
+
+def bill(**more: Any) -> dict[str, Any]:
+    """An open invoice whose payment failed."""
+    return {
+        "id": "in_1", "object": "invoice", "status": "open", "currency": "eur", "number": "A-1", "total": 1900,
+        "amount_due": 1900, "amount_paid": 0, "amount_remaining": 1900, "created": NOW - 2 * DAY, "attempt_count": 1,
+        "attempted": True, "auto_advance": True, "collection_method": "charge_automatically",
+        "hosted_invoice_url": HOSTED,
+    } | more  # fmt: skip
+
+
+def charge(name: str = "1", ago: float = 2, **more: Any) -> dict[str, Any]:
+    return {
+        "id": f"ch_{name}", "object": "charge", "status": "succeeded", "amount": 1900, "amount_captured": 1900,
+        "amount_refunded": 0, "currency": "eur", "captured": True, "created": int(NOW - ago * DAY),
+        "payment_intent": f"pi_{name}",
+    } | more  # fmt: skip
+
+
+def intent(status: str, name: str = "1", **more: Any) -> dict[str, Any]:
+    return {"id": f"pi_{name}", "object": "payment_intent", "status": status, "amount": 1900, "currency": "eur",
+            "created": NOW - 2 * DAY} | more  # fmt: skip
+
+
+def paying(name: str = "1", invoice: str = "in_1", status: str = "open") -> dict[str, Any]:
+    return {"id": f"inpay_{name}", "object": "invoice_payment", "invoice": invoice, "status": status,
+            "is_default": True, "payment": {"type": "payment_intent", "payment_intent": f"pi_{name}"}}  # fmt: skip
+
+
+PROCESSING = "Your payment of €19.00 is being processed; there is nothing you need to do."
+ACTION = "Your payment of €19.00 is waiting for you to confirm it with your bank."
+
+SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
+    "a bank debit under way is not to be paid again": (
+        {"invoices": [bill()], "payment_intents": [intent("processing")], "invoice_payments": [paying()]},
+        {
+            "send me a payment link": PROCESSING,
+            "when will you try my card again": PROCESSING,
+            "why did my payment fail": PROCESSING,
+            "how do i change my card": "I can't change it in this chat. A person will help you with that; please "
+            "never send card numbers here.",
+        },
+    ),
+    "a payment that waits for its customer": (
+        {"invoices": [bill()], "payment_intents": [intent("requires_action")], "invoice_payments": [paying()]},
+        {
+            "when will you try my card again": ACTION,
+            "why did my payment fail": ACTION,
+            "send me a payment link": f"You can pay €19.00 for A-1 here: {HOSTED}",
+        },
+    ),
+    "an attempt that should have been made": (
+        {"invoices": [bill(next_payment_attempt=NOW - 600)]},
+        {
+            "when will you try my card again": "The automatic payment of €19.00 planned for Saturday, 28 November "
+            "2026 at 13:03 (Berlin time) should be under way.",
+        },
+    ),
+    "two payments of one amount for two invoices": (
+        {
+            "invoices": [bill(status="paid", amount_remaining=0), bill(id="in_2", status="paid", amount_remaining=0)],
+            "charges": [charge("1"), charge("2", 2.5)],
+            "invoice_payments": [paying("1", "in_1", "paid"), paying("2", "in_2", "paid")],
+        },
+        {
+            "i was charged twice": "I see no double payment. A person will check it.\nYour last payment was €19.00 "
+            "on Thursday, 26 November 2026 (Berlin time), for A-1.",
+        },
+    ),
+    "two payments of one amount, another between them": (
+        {"charges": [charge("1"), charge("2", 2.2, amount_captured=500), charge("3", 2.4)]},
+        {
+            "i was charged twice": "I see two payments of €19.00, on Thursday, 26 November 2026 (Berlin time) and on "
+            "Thursday, 26 November 2026. A person will check that.",
+        },
+    ),
+}  # fmt: skip
+
+
+class Desk:
+    """The situations, a customer for each."""
+
+    def __init__(self, database: Database, scope: Scope) -> None:
+        self.database, self.scope = database, scope
+        self.customers = {name: f"cus_{number}" for number, name in enumerate(SITUATIONS)}
+
+    async def ask(self, customer: str, question: str, level: Any = 2, **more: Any) -> Reply:
+        asker = Asker(self.scope, customer, "Europe/Berlin", "DE", fresh=True, level=level)
+
+        async def freshen(customer: str, needs: object) -> None:
+            del customer, needs
+
+        return await run.reply(self.database, asker, question, NOW, freshen, 5.0, **more)
+
+
+@pytest.fixture
+async def desk(database: Database, scope: Scope) -> Desk:
+    found = Desk(database, scope)
+    kept: dict[str, list[dict[str, Any]]] = {"customers": [], "products": []}
+    for name, customer in found.customers.items():
+        given: dict[str, Sequence[dict[str, Any]]] = {"customers": [{}], **SITUATIONS[name][0]}
+        for kind, rows in given.items():
+            for each in rows:
+                whole = {"customer": customer, **each} if kind != "customers" else {"object": "customer", **each}
+                kept.setdefault(kind, []).append(named_for(customer, whole))
+    for each in ("1", "2"):
+        kept["products"].append({"id": f"prod_{each}", "object": "product", "name": f"Plan {'AB'[int(each) - 1]}"})
+    for kind, rows in kept.items():
+        await stored(database, scope, kind, rows)
+    return found
+
+
+_OWN = ("in_", "ch_", "pi_", "sub_", "inpay_", "pm_", "re_", "dp_", "sub_sched_")
+
+
+def named_for(customer: str, value: Any) -> Any:
+    """The same object with ids of this customer's own."""
+    if isinstance(value, dict):
+        return {**{k: named_for(customer, v) for k, v in value.items()}, **_id(customer, value)}  # type: ignore[misc]
+    if isinstance(value, list):
+        return [named_for(customer, each) for each in value]  # type: ignore[misc]
+    return f"{value}{customer}" if isinstance(value, str) and value.startswith(_OWN) else value
+
+
+def _id(customer: str, value: Mapping[str, Any]) -> dict[str, str]:
+    return {"id": customer} if value.get("object") == "customer" else {}
+
+
+async def test_what_is_said_in_each_situation(desk: Desk) -> None:
+    wanted = {(name, question): text for name, (_, asks) in SITUATIONS.items() for question, text in asks.items()}
+    found: dict[tuple[str, str], str] = {}
+    loose: list[str] = []
+    for name, question in wanted:
+        answer = (await desk.ask(desk.customers[name], question)).answer
+        found[name, question] = plain(answer.text)
+        loose += ungrounded(answer)
+    assert found == wanted
+    assert loose == []
+
+
+async def test_no_page_of_an_invoice_is_named_below_its_level(desk: Desk) -> None:
+    for name, customer in desk.customers.items():
+        for question in SITUATIONS[name][1]:
+            reply = await desk.ask(customer, question, level=1)
+            assert "http" not in reply.answer.text, (name, question)
+            assert not any("http" in str(fact.value) for fact in reply.answer.facts), (name, question)
