@@ -109,6 +109,65 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
             "Thursday, 26 November 2026. A person will check that.",
         },
     ),
+    "a plan that renews once more before it ends": (
+        {"subscriptions": [sub(cancel_at=NOW + 60 * DAY)]},
+        {
+            "does my plan renew": "Yes, your subscription Plan A renews on Tuesday, 8 December 2026 (Berlin time). It "
+            "is set to end on Wednesday, 27 January 2027.",
+            "is my subscription active": "Your subscription Plan A is active until Wednesday, 27 January 2027 (Berlin "
+            "time) and will then end.",
+        },
+    ),
+    "a schedule that ends with this period": (
+        {
+            "subscriptions": [sub(schedule="sub_sched_1")],
+            "subscription_schedules": [
+                {"id": "sub_sched_1", "object": "subscription_schedule", "status": "active", "end_behavior": "cancel",
+                 "phases": [{"start_date": NOW - DAY, "end_date": NOW + 10 * DAY, "items": []}]}
+            ],
+        },
+        {"does my plan renew": "No, your subscription Plan A ends on Tuesday, 8 December 2026 (Berlin time) and will "
+                               "not renew."},
+    ),
+    "a plan that is not paid does not renew": (
+        {"subscriptions": [sub(status="unpaid")]},
+        {"is my subscription cancelled": "Your subscription Plan A is not cancelled.",
+         "does my plan renew": "Your subscription Plan A is unpaid."},
+    ),
+    "a first payment that never came is no cancellation": (
+        {"subscriptions": [sub(status="incomplete_expired", ended_at=NOW - 5 * DAY)]},
+        {"is my subscription cancelled": "You have no running subscription; Plan A was the last one. It ended on "
+                                         "Monday, 23 November 2026 (Berlin time)."},
+    ),
+    "paused collection is no paused plan": (
+        {"subscriptions": [sub(pause_collection={"behavior": "void", "resumes_at": NOW + 20 * DAY})]},
+        {"is my subscription active": "Your subscription Plan A is on; its payments are paused until Friday, 18 "
+                                      "December 2026 (Berlin time).",
+         "is my subscription cancelled": "Your subscription Plan A is not cancelled."},
+    ),
+    "a trial with nothing to pay with": (
+        {"subscriptions": [sub(status="trialing", trial_end=NOW + 3 * DAY, default_payment_method=None, trial_settings={
+            "end_behavior": {"missing_payment_method": "cancel"}})]},
+        {"does my plan renew": "Your trial ends on Tuesday, 1 December 2026 (Berlin time). There is no payment method "
+                               "on file, so your subscription will end then unless you add one; nothing will be "
+                               "charged."},
+    ),
+    "a trial that ends with its plan and what was used": (
+        {"subscriptions": [sub(status="trialing", trial_end=NOW + 3 * DAY, cancel_at_period_end=True, items={"data": [
+            item(amount=None, price={"id": "price_1", "unit_amount": None, "currency": "eur", "product": "prod_1",
+                                     "recurring": {"interval": "month", "usage_type": "metered"}})]})]},
+        {"when does my trial end": "Your subscription ends on Tuesday, 1 December 2026 (Berlin time) and will not "
+                                   "renew. A final invoice for your usage may still come.",
+         "how much is my subscription": "Plan A: the price depends on quantity or usage.",
+         "what plan am i on": "You have Plan A.\nYour subscription Plan A is active until Tuesday, 1 December 2026 "
+                              "(Berlin time) and will then end."},
+    ),
+    "items billed monthly and yearly": (
+        {"subscriptions": [sub(items={"data": [item("1", quantity=3), item("2", 12000, "year", 200)]})]},
+        {"how much is my subscription": "Plan A: €57.00 per month.\nPlan B: €120.00 per year.",
+         "what plan am i on": "You have Plan A, quantity 3, €57.00 per month in total.\nYou have Plan B, €120.00 per "
+                              "year."},
+    ),
 }  # fmt: skip
 
 

@@ -132,12 +132,14 @@ def next_payment(
 ) -> Answer:
     """The whole decision table for one customer, said in `language` (another one's question is answered in English).
 
-    `links`: whether the pages where invoices are paid may be named. `only`: rows whose kind begins so.
+    `links`: whether the pages where invoices are paid may be named. `only`: rows whose kind begins so, where
+    there are any.
     """
     customer = customer_of(facts)
     if customer is None:
         return refusal(language, intent)
-    items = tuple(each for each in _items(facts, customer) if each.kind.startswith(only))
+    every = _items(facts, customer)
+    items = tuple(each for each in every if each.kind.startswith(only)) or every
     if not links:
         items = tuple(map(unlinked, items))
     voice = voice_of(facts, language)

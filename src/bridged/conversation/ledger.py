@@ -1,6 +1,6 @@
 """What answers about the past, the plan and the card are made from: a customer's objects, the newest first."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bridged.conversation.facts import Fact, Facts, Seen, clean_label, money_of
@@ -136,12 +136,12 @@ def ended_at(seen: Seen) -> int | None:
     return instant(seen.data.get("ended_at")) or instant(seen.data.get("canceled_at"))
 
 
-def plan_name(facts: Facts, subscription: Seen) -> str | None:
-    """What the customer knows it by: its description, else its first product's name."""
+def plan_name(facts: Facts, subscription: Seen, items: Sequence[Json] = ()) -> str | None:
+    """What the customer knows it by: its description, else the name of the first product of these items, or of all."""
     described = clean_label(subscription.data.get("description"))
     if described:
         return described
-    for price in map(item_price, subscription_items(subscription.data)):
+    for price in map(item_price, items or subscription_items(subscription.data)):
         product = price_product(price)
         name = clean_label(obj(price.get("product")).get("name")) or clean_label(facts.names.get(product or ""))
         if name:
@@ -151,37 +151,47 @@ def plan_name(facts: Facts, subscription: Seen) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The price of a plan: None where it depends on use or has tiers. `every` intervals it is billed once."""
+    """What the items that are billed once every so many intervals cost together; None where it depends on use or has
+    tiers.
+    """
 
     money: Money | None
     interval: str | None
     every: int
+    items: tuple[Json, ...]
     facts: tuple[Fact, ...]
 
 
-def rate(subscription: Seen) -> Rate:
-    """Price times quantity over all items that are billed in the same rhythm."""
-    total: Money | None = None
-    rhythm: tuple[str | None, int] | None = None
-    used: list[Fact] = []
+def rates(subscription: Seen) -> tuple[Rate, ...]:
+    """The prices of a plan, one for each rhythm in which its items are billed."""
+    together: dict[tuple[str | None, int], list[Json]] = {}
     for item in subscription_items(subscription.data):
-        price, quantity = item_price(item), amount(item.get("quantity"))
-        own = _rhythm(price)
-        unit = price_unit_amount(price)
-        plain = text(price.get("billing_scheme")) in {None, "per_unit"} and not price.get("transform_quantity")
-        money = money_of((unit or 0) * (1 if quantity is None else quantity), price.get("currency"))
-        licensed = price_usage_type(price) in {None, "licensed"}
-        if unit is None or money is None or not plain or not licensed or (rhythm is not None and rhythm != own):
-            return Rate(None, own[0], own[1], ())
-        if total is not None and total.currency != money.currency:
-            return Rate(None, own[0], own[1], ())
-        total, rhythm = (money if total is None else total + money), own
+        together.setdefault(_rhythm(item_price(item)), []).append(item)
+    return tuple(_rate(subscription, *rhythm, tuple(items)) for rhythm, items in together.items())
+
+
+def _rate(subscription: Seen, interval: str | None, every: int, items: tuple[Json, ...]) -> Rate:
+    total: Money | None = None
+    used: list[Fact] = []
+    for item in items:
+        money = _item_money(item)
+        if money is None or (total is not None and total.currency != money.currency):
+            return Rate(None, interval, every, items, ())
+        total = money if total is None else total + money
         used.append(Fact(ref(item) or subscription.id, "unit_amount x quantity", money.amount, subscription.as_of))
         used.append(Fact(ref(item) or subscription.id, "currency", money.currency, subscription.as_of))
     if total is not None:
         used.append(Fact(subscription.id, "sum of unit_amount x quantity", total.amount, subscription.as_of))
-    interval, every = rhythm or (None, 1)
-    return Rate(total, interval, every, tuple(used))
+    return Rate(total, interval, every, items, tuple(used))
+
+
+def _item_money(item: Json) -> Money | None:
+    price, quantity = item_price(item), amount(item.get("quantity"))
+    unit = price_unit_amount(price)
+    plain = text(price.get("billing_scheme")) in {None, "per_unit"} and not price.get("transform_quantity")
+    if unit is None or not plain or price_usage_type(price) not in {None, "licensed"}:
+        return None
+    return money_of(unit * (1 if quantity is None else quantity), price.get("currency"))
 
 
 def _rhythm(price: Json) -> tuple[str | None, int]:

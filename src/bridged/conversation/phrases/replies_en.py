@@ -27,10 +27,10 @@ PHRASES: Mapping[str, str] = {
     "failed_expired": "The payment[ of {amount}] {on} did not go through: the card has expired.",
     "failed_details": "The payment[ of {amount}] {on} did not go through: the card details were not right.",
     "failed_confirm": "The payment[ of {amount}] {on} did not go through: it has to be confirmed with your bank.",
-    "failed_processing": "The payment[ of {amount}] {on} did not go through because of a technical problem at "
-    "the bank.",
-    "failed_unsupported": "The payment[ of {amount}] {on} did not go through: your card does not allow this "
-    "kind of payment.",
+    "failed_processing": "The payment[ of {amount}] {on} did not go through because of a technical problem at the "
+    "bank.",
+    "failed_unsupported": "The payment[ of {amount}] {on} did not go through: your card does not allow this kind of "
+    "payment.",
     "failed_account": "The payment[ of {amount}] {on} did not go through: your bank account could not be debited.",
     "failed_bank": "The payment[ of {amount}] {on} was declined by the bank. Your bank can tell you more.",
     "no_failure": "I see no failed payment.",
@@ -43,8 +43,8 @@ PHRASES: Mapping[str, str] = {
     "balance_due": "{amount} will be added to your next invoice.",
     "uncollectible": "An older invoice[ of {amount}] was never paid.",
     "pay_here": "You can pay[ {amount}][ for {purpose}] here: {link}",
-    "pay_unlinked": "Your invoice[ {purpose}][ of {amount}] is open. I have no link for it; a person will send "
-    "you one.",
+    "pay_unlinked": "Your invoice[ {purpose}][ of {amount}] is open. I have no link for it; a person will send you "
+    "one.",
     "invoice_here": "Invoice[ {purpose}][ of {amount}] issued {on}: {link}",
     "receipt_here": "Receipt[ for {amount}], paid {on}: {link}",
     "no_invoices": "I see no invoice or receipt for that.",
@@ -58,12 +58,13 @@ PHRASES: Mapping[str, str] = {
     "charge_plain": "The payment of {amount} {on} was made to us.[ On your statement it reads {descriptor}.]",
     "charge_once": "I see no double payment. A person will check it.",
     "charge_unknown": "I see no payment of that amount. A person will check it.",
-    "plan": "You have {plan}[, {quantity} x][, {amount}][ {rhythm}].",
-    "plan_unnamed": "You have a subscription[, {quantity} x][, {amount}][ {rhythm}].",
+    "plan": "You have {plan}[, {amount} {rhythm}].",
+    "plan_many": "You have {plan}, quantity {quantity}[, {amount} {rhythm} in total].",
+    "plan_unnamed": "You have a subscription[, {amount} {rhythm}].",
     "plan_ended": "You have no running subscription[; {plan} was the last one]. It ended {on}.",
     "no_subscription": "You have no subscription.",
     "price": "[{plan}: ]{amount} {rhythm}.",
-    "price_varies": "[{plan}: ]the price depends on what you use.",
+    "price_varies": "[{plan}: ]the price depends on quantity or usage.",
     "status_active": "Your subscription[ {plan}] is active.",
     "status_trialing": "Your subscription[ {plan}] is in its trial, until {date}.",
     "status_until": "Your subscription[ {plan}] is active until {date} and will then end.",
@@ -71,9 +72,10 @@ PHRASES: Mapping[str, str] = {
     "status_unpaid": "Your subscription[ {plan}] is unpaid.",
     "status_incomplete": "Your subscription[ {plan}] has not started: its first payment is missing.",
     "status_paused": "Your subscription[ {plan}] is paused.",
-    "status_paused_until": "Your subscription[ {plan}] is paused until {date}.",
+    "status_uncollected": "Your subscription[ {plan}] is on; its payments are paused[ until {date}].",
     "renews": "Yes, your subscription[ {plan}] renews automatically {on}.",
     "renews_invoice": "Yes, your subscription[ {plan}] renews {on}; you will get an invoice.",
+    "renews_until": "Yes, your subscription[ {plan}] renews {on}. It is set to end {then_on}.",
     "renews_not": "No, your subscription[ {plan}] ends {on} and will not renew.",
     "cancel_scheduled": "Yes, your subscription[ {plan}] is cancelled. You can use it until {date}.",
     "cancel_done": "Yes, your subscription[ {plan}] is cancelled; it ended {on}.",
@@ -106,8 +108,8 @@ PHRASES: Mapping[str, str] = {
     "dispute_closed": "Your dispute about {amount} from {date} is closed.",
     "dispute_none": "I see no dispute of yours.",
     "details": "Invoices go to {email}[; the address on file is in {city}][, {country}][; tax ids on file: {tax_ids}].",
-    "details_none": "There is no e-mail address on file for your invoices[; the address on file is in "
-    "{city}][, {country}][; tax ids on file: {tax_ids}].",
+    "details_none": "There is no e-mail address on file for your invoices[; the address on file is in {city}][, "
+    "{country}][; tax ids on file: {tax_ids}].",
     "details_portal": "You can change your billing details here: {link}",
     "details_person": "I can't change that in this chat. A person will look after it.",
     "ask_cancel": "I can't cancel from this chat. A person will look after it and get back to you.",
@@ -116,8 +118,8 @@ PHRASES: Mapping[str, str] = {
     "ask_portal": "Or do it yourself here: {link}",
     "need_identity": "To tell you that, I must first be sure that it is you.",
     "which": "What would you like to know?",
-    "help": "I can tell you about your payments, invoices, plan, card and refunds. Just ask, for example: when "
-    "is my next payment? Write “human” to reach a person.",
+    "help": "I can tell you about your payments, invoices, plan, card and refunds. Just ask, for example: when is my "
+    "next payment? Write “human” to reach a person.",
     "off_topic": "I can only help with your payments, invoices and subscription. Write “human” to reach a person.",
     "human": "A person will look at this and answer you here.",
     "greeting": "Hello! I can tell you about your payments, invoices and subscription. What would you like to know?",
