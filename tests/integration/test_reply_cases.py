@@ -8,6 +8,7 @@ import pytest
 from bridged.conversation import run
 from bridged.conversation.run import Asker, Reply
 from bridged.core.db import Database
+from bridged.core.errors import NotFound
 from bridged.mirror.store import Scope
 from playing import plain
 from served import stored
@@ -60,6 +61,11 @@ def intent(status: str, name: str = "1", **more: Any) -> dict[str, Any]:
 def paying(name: str = "1", invoice: str = "in_1", status: str = "open") -> dict[str, Any]:
     return {"id": f"inpay_{name}", "object": "invoice_payment", "invoice": invoice, "status": status,
             "is_default": True, "payment": {"type": "payment_intent", "payment_intent": f"pi_{name}"}}  # fmt: skip
+
+
+def card(name: str, brand: str, last4: str) -> dict[str, Any]:
+    shown = {"brand": brand, "last4": last4, "exp_month": 8, "exp_year": 2030}
+    return {"id": f"pm_{name}", "object": "payment_method", "type": "card", "created": 1, "card": shown}
 
 
 PROCESSING = "Your payment of €19.00 is being processed; there is nothing you need to do."
@@ -168,6 +174,62 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
          "what plan am i on": "You have Plan A, quantity 3, €57.00 per month in total.\nYou have Plan B, €120.00 per "
                               "year."},
     ),
+    "two plans paid with two cards": (
+        {"subscriptions": [sub(), sub(id="sub_2", default_payment_method="pm_2", items={"data": [item("2")]})],
+         "payment_methods": [card("1", "visa", "4242"), card("2", "amex", "0005")]},
+        {"which card do you have on file": "Plan A: Payments are taken from your Visa card ending in 4242.\nPlan B: "
+                                           "Payments are taken from your American Express card ending in 0005."},
+    ),
+    "a card that is on file and not set": (
+        {"payment_methods": [card("1", "visa", "4242")]},
+        {"which card do you have on file": "Your Visa card ending in 4242 is on file."},
+    ),
+    "a method that is set and cannot be read is not guessed": (
+        {"subscriptions": [sub(default_payment_method="pm_9")], "charges": [charge(payment_method_details={
+            "type": "card", "card": {"brand": "visa", "last4": "1111"}}, payment_method="pm_1")]},
+        {"which card do you have on file": "Part of your billing I can't read with certainty, so I can't tell; a "
+                                           "person will check it."},
+    ),
+    "a card of old": (
+        {"customers": [{"default_source": "card_1", "sources": {"data": [
+            {"id": "card_1", "object": "card", "brand": "Visa", "last4": "4242", "exp_month": 8, "exp_year": 2026}]}}]},
+        {"when does my card expire": "Your Visa card ending in 4242 expired at the end of 08/2026."},
+    ),
+    "a discount of which only the id is known": (
+        {"subscriptions": [sub(discounts=["di_1"])],
+         "invoices": [bill(status="paid", amount_remaining=0, total_discount_amounts=[
+             {"discount": "di_1", "amount": 475}])]},
+        {"do i have a coupon": "A discount applies to Plan A. It took €4.75 off your last invoice."},
+    ),
+    "a discount that is over, and one of a part of a percent": (
+        {"subscriptions": [sub(discounts=[
+            {"id": "di_1", "end": NOW - DAY, "source": {"coupon": {"id": "c1", "percent_off": 50}}},
+            {"id": "di_2", "end": None, "source": {"coupon": {"id": "c2", "percent_off": 12.5}}}])]},
+        {"do i have a coupon": "You get 12.5% off Plan A.", "¿tengo algún cupón?": "Tienes un 12,5 % de descuento en "
+                                                                                   "Plan A."},
+    ),
+    "an invoice that was paid to the merchant directly": (
+        {"invoices": [bill(status="paid", amount_remaining=0, status_transitions={"paid_at": NOW - DAY})]},
+        {"has my invoice been paid": "Yes, your invoice A-1 of €19.00 is paid."},
+    ),
+    "more payments than are looked at": (
+        {"charges": [charge(str(days), days, amount=100 + days, amount_captured=100 + days) for days in range(1, 90)],
+         "customers": [{"address": {"country": "JP"}}]},
+        {
+            "total amount i paid last month": "Since Thursday, 1 October 2026 (Tokyo time), until Saturday, 31 "
+            "October 2026, you have paid €44.33.",
+            "show my payments of september": "Your payments, the newest first:"
+            "\n€1.59 on Wednesday, 30 September 2026 (Tokyo time)\n€1.60 on "
+            "Tuesday, 29 September 2026\n€1.61 on Monday, 28 September 2026\n€1.62 on Sunday, 27 September 2"
+            "026\n€1.63 on Saturday, 26 September 2026\n€1.64 on Friday, 25 September 2026\n€1.65 on Thursda"
+            "y, 24 September 2026\n€1.66 on Wednesday, 23 September 2026\n€1.67 on Tuesday, 22 September 202"
+            "6\n€1.68 on Monday, 21 September 2026\nFurther items not listed here: 20.",
+            "show my payments of march": "I see no payment from you in that period.",
+            "what is this charge of 1.80": "The payment of €1.80 on Wednesday, 9 September 2026 (Tokyo time) was "
+            "made to us.",
+            "what is this charge of 3.33": "I see no such payment. A person will check it.",
+        },
+    ),
 }  # fmt: skip
 
 
@@ -204,7 +266,7 @@ async def desk(database: Database, scope: Scope) -> Desk:
     return found
 
 
-_OWN = ("in_", "ch_", "pi_", "sub_", "inpay_", "pm_", "re_", "dp_", "sub_sched_")
+_OWN = ("in_", "ch_", "pi_", "sub_", "inpay_", "pm_", "re_", "dp_", "sub_sched_", "card_", "di_")
 
 
 def named_for(customer: str, value: Any) -> Any:
@@ -238,3 +300,20 @@ async def test_no_page_of_an_invoice_is_named_below_its_level(desk: Desk) -> Non
             reply = await desk.ask(customer, question, level=1)
             assert "http" not in reply.answer.text, (name, question)
             assert not any("http" in str(fact.value) for fact in reply.answer.facts), (name, question)
+
+
+async def test_what_was_never_read_is_not_said_to_be_nothing(desk: Desk) -> None:
+    async def refused(customer: str, needs: object) -> None:
+        raise NotFound(f"{customer} is not there, nor {needs}.", hint="Read it first.")
+
+    customer, known = desk.customers["more payments than are looked at"], {"charges": 7 * 86_400}
+    said: list[tuple[str, str | None]] = []
+    for ages in ({}, known):
+        asker = Asker(desk.scope, customer, "Europe/Berlin", "DE", fresh=False, ages=ages)
+        reply = await run.reply(desk.database, asker, "when was my last payment", NOW, refused, 5.0)
+        assert reply.trouble is not None
+        said.append((plain(reply.answer.text).split(" on ")[0], reply.handoff.kind if reply.handoff else None))
+    assert said == [
+        ("I can't look that up at the moment; a person will check it.", "unread"),
+        ("Your last payment was €1.01", None),
+    ]

@@ -73,7 +73,7 @@ def composed(ledger: Ledger, asked: Question, language: str, level: int) -> Comp
         return Composed(
             found, "unreadable" if found.handoff else None, cases.summary(ledger, asked) if found.handoff else ""
         )
-    told = _REPLIES[asked.intent](ledger, replace(asked, links=level > 1))
+    told = _REPLIES[asked.intent](ledger, asked)
     items = _each_once(told.items if level > 1 else tuple(map(unlinked, told.items)))
     answer = _answer(ledger, asked.intent, items, voice_of(ledger.facts, language), told.further)
     unread = any(each.kind == "unknown" for each in items)

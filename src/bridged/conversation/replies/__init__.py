@@ -48,15 +48,12 @@ KINDS: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What was asked: its slots, and the objects the answer before it was about. `links`: whether pages of invoices may
-    be named, which takes level 2.
-    """
+    """What was asked: its slots, and the objects the answer before it was about."""
 
     intent: str
     slots: Mapping[str, tuple[str, ...]]
     before: tuple[str, ...] = ()
     portal: str | None = None
-    links: bool = True
 
     def slot(self, name: str) -> str | None:
         return next(iter(self.slots.get(name, ())), None)

@@ -22,12 +22,13 @@ from bridged.conversation.ledger import (
 from bridged.conversation.owed import invoice_money, open_invoices, owed
 from bridged.conversation.replies import Question, Told, limited, nobody_else, row
 from bridged.core.money import Money, exponent
-from bridged.mirror.shapes import amount, obj, path, text
+from bridged.mirror.shapes import amount, instant, obj, path, text
 
 _DAY = 86_400
 _CONFIRM_WITHIN = 30 * _DAY
 _TWICE_WITHIN = _DAY
 _LAST_LINES = 5
+_MOST_LINES = 10
 
 # Never what the bank suspects: fraud, a stolen or lost card and the like are told as "declined by the bank".
 _REASONS: Mapping[str, str] = {
@@ -82,6 +83,10 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
     since = ledger.now - _CONFIRM_WITHIN
     waiting = [each for each in ledger.intents if each.data.get("status") in {"processing", "requires_action"}]
     known = [each for each in (*ledger.charges, *waiting) if (created(each) or 0) >= since]
+    if settled := _settled(ledger, since, known):
+        words = {"purpose": clean_label(settled.data.get("number"))}
+        total = money_of(settled.data.get("total"), settled.data.get("currency"))
+        return Told((row("confirm_invoice", settled, money=total, words=words),))
     if not known:
         older = succeeded(ledger)[:1]
         rows = [
@@ -97,6 +102,18 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
     if status == "failed":
         return Told((_failure(newest, "confirm_failed"), *_retries(ledger)))
     return Told(_paid(ledger, newest, "confirmed"))
+
+
+def _settled(ledger: Ledger, since: int, known: Sequence[Seen]) -> Seen | None:
+    """An invoice that was paid since, later than every payment known, and by none of them: to the merchant directly."""
+    by_charge = {invoice_id(ledger, each) for each in ledger.charges}
+    latest = max([since, *(created(each) or 0 for each in known)])
+    for each in ledger.invoices:
+        paid_at = instant(path(each.data, "status_transitions", "paid_at")) or 0
+        something = (amount(each.data.get("total")) or 0) > 0 and each.id not in by_charge
+        if each.data.get("status") == "paid" and something and paid_at >= latest:
+            return each
+    return None
 
 
 def payment_failed_why(ledger: Ledger, asked: Question) -> Told:
@@ -180,8 +197,17 @@ def invoice_copy(ledger: Ledger, asked: Question) -> Told:
         return Told((row("no_invoices", nobody_else(ledger)),), "invoice_copy" if wanted or paid else None)
     if ledger.since is not None or ledger.until is not None or asked.slot("count"):
         return limited(rows)
-    place = 1 if asked.slot("which") == "previous" and len(rows) > 1 else 0
-    return Told((rows[place],))
+    place = _place(ledger, asked, [each.sources[0] for each in rows])
+    return Told((rows[place] if place < len(rows) else row("no_invoices", nobody_else(ledger)),))
+
+
+def _place(ledger: Ledger, asked: Question, told: Sequence[str]) -> int:
+    """Which one is meant: that of the payment or invoice told before, the one before it, else the last."""
+    paid = {invoice_id(ledger, each) for each in ledger.charges if each.id in asked.before}
+    before = [place for place, each in enumerate(told) if each in {*asked.before, *paid}]
+    if asked.slot("which") == "previous":
+        return before[-1] + 1 if before else 1
+    return before[0] if before and asked.slot("which") is None else 0
 
 
 def _in_period(ledger: Ledger, each: Seen) -> bool:
@@ -208,16 +234,17 @@ def _receipt(charge: Seen) -> Item | None:
 def payment_history(ledger: Ledger, asked: Question) -> Told:
     """The payments of the period, or the last few."""
     paid = [each for each in succeeded(ledger) if _in_period(ledger, each)]
+    bounded = ledger.since is not None or ledger.until is not None
     if not paid:
-        return Told((row("no_payments", nobody_else(ledger)),))
-    most = min(int(asked.slot("count") or _LAST_LINES), 10)
+        return Told((row("no_payments_then" if bounded else "no_payments", nobody_else(ledger)),))
+    most = min(int(asked.slot("count") or (_MOST_LINES if bounded else _LAST_LINES)), _MOST_LINES)
     lines = [
         row("history_line" if refunded(each) is None else "history_refunded", each, when=created(each),
             money=captured(each), words={"purpose": purpose(ledger, each)})
         for each in paid
     ]  # fmt: skip
     told = limited(lines, most)
-    return Told((row("history", nobody_else(ledger)), *told.items), None, 0)
+    return Told((row("history", nobody_else(ledger)), *told.items), None, told.further if bounded else 0)
 
 
 def total_spent(ledger: Ledger, asked: Question) -> Told:
@@ -235,10 +262,8 @@ def total_spent(ledger: Ledger, asked: Question) -> Told:
 def unknown_charge(ledger: Ledger, asked: Question) -> Told:
     """Payments made twice within a day; else those of the amount named; else the last one, and what it was for."""
     paid = succeeded(ledger)
-    if not paid:
-        return Told((row("no_payments", nobody_else(ledger)),), "unknown_charge")
     named = _of_amount(paid, asked.slot("amount"))
-    if named is not None and not named:
+    if not paid or (named is not None and not named):
         return Told((row("charge_unknown", nobody_else(ledger)),), "unknown_charge")
     some = named or paid
     twice = _twice(ledger, some)

@@ -6,11 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import cast
 
-from bridged.conversation.facts import Fact, Item, Seen, clean_label, facts_of, money_of
+from bridged.conversation.facts import Fact, Item, Seen, facts_of, money_of
 from bridged.conversation.ledger import Ledger, Rate, ended, ended_at, live, plan_name, rates
 from bridged.conversation.owed import collection_method
 from bridged.conversation.replies import Question, Told, limited, nobody_else, row
 from bridged.conversation.schedule import RUNNING, Case, case_of, coming
+from bridged.core.money import Money
 from bridged.mirror.shapes import Json, amount, instant, obj, path, ref, rows, schedule_phases, text
 
 _LATELY = 90 * 86_400
@@ -214,31 +215,49 @@ def discount_status(ledger: Ledger, asked: Question) -> Told:
     del asked
     found = [item for each in live(ledger) for item in _discounts(ledger, each)]
     customer = nobody_else(ledger)
-    found += [_discount(ledger, customer, each, None) for each in _held(customer.data)]
+    own = [_discount(ledger, customer, each, None) for each in _held(customer.data)]
+    found += [each for each in own if each]
     return limited(found) if found else Told((row("no_discount", customer),))
 
 
 def _discounts(ledger: Ledger, seen: Seen) -> list[Item]:
     held = [*_held(seen.data), *(each for item in rows(seen.data.get("items")) for each in _held(item))]
-    return [_discount(ledger, seen, each, plan_name(ledger.facts, seen)) for each in held]
+    found = [_discount(ledger, seen, each, plan_name(ledger.facts, seen)) for each in held]
+    return [each for each in found if each]
 
 
-def _held(owner: Json) -> list[Json]:
-    """Discounts in the old field or the new; where they are not expanded, only that there are some."""
-    old = obj(owner.get("discount"))
+def _held(owner: Json) -> list[object]:
+    """Discounts in the old field or the new; where they are not expanded, their ids."""
     listed = owner.get("discounts")
     if isinstance(listed, list) and listed:
-        return [obj(each) for each in cast("list[object]", listed)]
-    return [old] if old else []
+        return cast("list[object]", listed)
+    return [owner["discount"]] if owner.get("discount") else []
 
 
-def _discount(ledger: Ledger, seen: Seen, held: Json, plan: str | None) -> Item:
+def _discount(ledger: Ledger, seen: Seen, given: object, plan: str | None) -> Item | None:
+    """None: it is over."""
+    held = obj(given)
+    end = instant(held.get("end"))
+    if end is not None and end <= ledger.now:
+        return None
     named = path(held, "source", "coupon") or held.get("coupon")
     coupon = obj(named) or ledger.coupons.get(ref(named) or "", {})
     percent, off = coupon.get("percent_off"), money_of(coupon.get("amount_off"), coupon.get("currency"))
-    end = instant(held.get("end"))
-    shown = f"{percent:g}" if isinstance(percent, int | float) and not isinstance(percent, bool) else None
-    words = {"plan": plan, "percent": shown, "coupon": clean_label(coupon.get("name"))}
-    kind = "discount_percent" if shown else "discount_amount" if off else "discount_some"
-    facts = [Fact(ref(coupon) or seen.id, "percent_off", shown, seen.as_of)] if shown else []
-    return row(kind, seen, when=end, at="discount.end", money=off if not shown else None, words=words, facts=facts)
+    if isinstance(percent, int | float) and not isinstance(percent, bool):
+        words = {"plan": plan, "percent": f"{percent:g}"}
+        facts = (Fact(ref(coupon) or seen.id, "percent_off", f"{percent:g}", seen.as_of),)
+        return row("discount_percent", seen, when=end, at="discount.end", words=words, facts=facts)
+    if off is not None:
+        return row("discount_amount", seen, when=end, at="discount.end", money=off, words={"plan": plan})
+    taken = _taken(ledger, ref(given))
+    kind = "discount_last" if taken else "discount_some"
+    return row(kind, seen, when=end, at="discount.end", money=taken, words={"plan": plan})
+
+
+def _taken(ledger: Ledger, discount: str | None) -> Money | None:
+    """What a discount took off the newest invoice, if it did: all that is known where it is not expanded."""
+    for invoice in ledger.invoices[:1]:
+        for each in rows(invoice.data.get("total_discount_amounts")):
+            if discount and ref(each.get("discount")) == discount:
+                return money_of(each.get("amount"), invoice.data.get("currency"))
+    return None
