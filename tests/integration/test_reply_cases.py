@@ -10,6 +10,7 @@ from bridged.conversation.run import Asker, Reply
 from bridged.core.db import Database
 from bridged.core.errors import NotFound
 from bridged.mirror.store import Scope
+from peopled import CUSTOMER, given_to
 from playing import plain
 from served import stored
 from unit.grounding import ungrounded
@@ -257,29 +258,13 @@ async def desk(database: Database, scope: Scope) -> Desk:
         given: dict[str, Sequence[dict[str, Any]]] = {"customers": [{}], **SITUATIONS[name][0]}
         for kind, rows in given.items():
             for each in rows:
-                whole = {"customer": customer, **each} if kind != "customers" else {"object": "customer", **each}
-                kept.setdefault(kind, []).append(named_for(customer, whole))
+                whose = {"id": CUSTOMER, "object": "customer"} if kind == "customers" else {"customer": CUSTOMER}
+                kept.setdefault(kind, []).append(given_to(customer, {**whose, **each}))
     for each in ("1", "2"):
         kept["products"].append({"id": f"prod_{each}", "object": "product", "name": f"Plan {'AB'[int(each) - 1]}"})
     for kind, rows in kept.items():
         await stored(database, scope, kind, rows)
     return found
-
-
-_OWN = ("in_", "ch_", "pi_", "sub_", "inpay_", "pm_", "re_", "dp_", "sub_sched_", "card_", "di_")
-
-
-def named_for(customer: str, value: Any) -> Any:
-    """The same object with ids of this customer's own."""
-    if isinstance(value, dict):
-        return {**{k: named_for(customer, v) for k, v in value.items()}, **_id(customer, value)}  # type: ignore[misc]
-    if isinstance(value, list):
-        return [named_for(customer, each) for each in value]  # type: ignore[misc]
-    return f"{value}{customer}" if isinstance(value, str) and value.startswith(_OWN) else value
-
-
-def _id(customer: str, value: Mapping[str, Any]) -> dict[str, str]:
-    return {"id": customer} if value.get("object") == "customer" else {}
 
 
 async def test_what_is_said_in_each_situation(desk: Desk) -> None:
