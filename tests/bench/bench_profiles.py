@@ -8,7 +8,7 @@ import gc
 import os
 import resource
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
@@ -75,7 +75,7 @@ async def entered(url: str) -> AsyncIterator[Conn]:
         yield conn
 
 
-def filled(url: str, scope: Scope, customers: int) -> dict[str, int]:
+def filled(url: str, scope: Scope, customers: int, copied: Sequence[str] = COPIED) -> dict[str, int]:
     """Loads the world and copies it. How many objects of each kind there are."""
     account = next(iter(world.build(1, SEED, cast_members=False).accounts.values()))
     with psycopg.connect(url, autocommit=True) as conn:
@@ -91,7 +91,7 @@ def filled(url: str, scope: Scope, customers: int) -> dict[str, int]:
                     (WORKSPACE, scope.connection_id, orjson.dumps(found[first : first + 1000]).decode()),
                 )
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(lambda kind: _copied(url, scope, kind, customers // SEED), COPIED))
+        list(pool.map(lambda kind: _copied(url, scope, kind, customers // SEED), copied))
     with psycopg.connect(url, autocommit=True) as conn:
         conn.execute("vacuum analyze")
         return {

@@ -28,6 +28,7 @@ from bridged.web import (
     progress,
     reading,
     scores,
+    threads,
     webhook_log,
 )
 from bridged.web.api import routes

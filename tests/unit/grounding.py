@@ -44,4 +44,5 @@ def _explained(answer: Answer) -> set[str]:
     counts = {f": {fact.value}." for fact in facts if fact.field == "further items"}
     offsets = set(re.findall(r"\(UTC[+-]\d\d:\d\d\)", answer.text))
     cleaned = {" ".join(text.split())[:60] for text in texts}
-    return known | counts | offsets | texts | cleaned
+    parts = {text.replace(".", ",") for text in texts if re.fullmatch(r"\d+\.\d+", text)}  # of a percent
+    return known | counts | offsets | texts | cleaned | parts

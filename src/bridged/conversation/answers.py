@@ -21,6 +21,7 @@ from bridged.conversation.facts import (
     customer_of,
     facts_of,
     own,
+    unlinked,
 )
 from bridged.conversation.foresight import usable_preview
 from bridged.conversation.owed import collection_method, default_intent_id, drafts, lone_intents, open_invoices, owed
@@ -131,14 +132,16 @@ def next_payment(
 ) -> Answer:
     """The whole decision table for one customer, said in `language` (another one's question is answered in English).
 
-    `links`: whether the pages where invoices are paid may be named. `only`: rows whose kind begins so.
+    `links`: whether the pages where invoices are paid may be named. `only`: rows whose kind begins so, where
+    there are any.
     """
     customer = customer_of(facts)
     if customer is None:
         return refusal(language, intent)
-    items = tuple(each for each in _items(facts, customer) if each.kind.startswith(only))
+    every = _items(facts, customer)
+    items = tuple(each for each in every if each.kind.startswith(only)) or every
     if not links:
-        items = tuple(replace(item, url=None, facts=_unlinked(item.facts)) for item in items)
+        items = tuple(map(unlinked, items))
     voice = voice_of(facts, language)
     shown, left = items[:SHOWN_ROWS], items[SHOWN_ROWS:]
     used = tuple(dict.fromkeys(fact for item in items for fact in item.facts))
@@ -190,10 +193,6 @@ def _nothing(facts: Facts, customer: Seen) -> Item:
     when = instant(last.data.get("ended_at"))
     item = Item("subscription_ended", when=when, sources=(last.id,), facts=facts_of(last, "status", "ended_at"))
     return item if when is not None else replace(item, kind="nothing_due")
-
-
-def _unlinked(facts: tuple[Fact, ...]) -> tuple[Fact, ...]:
-    return tuple(each for each in facts if each.field != "hosted_invoice_url")
 
 
 def voice_of(facts: Facts, language: str) -> Voice:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from bridged.conversation.answers import next_payment, voice_of
-from bridged.conversation.facts import Answer, Fact, Item, customer_of
+from bridged.conversation.facts import Answer, Fact, Item, customer_of, unlinked
 from bridged.conversation.ledger import Ledger
 from bridged.conversation.owed import owed
 from bridged.conversation.replies import LEVELS, Question, Told, cases, limited, nobody_else, payments, plans, row
@@ -74,7 +74,7 @@ def composed(ledger: Ledger, asked: Question, language: str, level: int) -> Comp
             found, "unreadable" if found.handoff else None, cases.summary(ledger, asked) if found.handoff else ""
         )
     told = _REPLIES[asked.intent](ledger, asked)
-    items = _each_once(told.items if level > 1 else tuple(replace(each, url=None) for each in told.items))
+    items = _each_once(told.items if level > 1 else tuple(map(unlinked, told.items)))
     answer = _answer(ledger, asked.intent, items, voice_of(ledger.facts, language), told.further)
     unread = any(each.kind == "unknown" for each in items)
     handoff = told.handoff or ("unreadable" if unread else None)

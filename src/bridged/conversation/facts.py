@@ -3,7 +3,7 @@
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from bridged.core.money import Money, is_currency
@@ -151,6 +151,11 @@ def facts_of(seen: Seen, *fields: str) -> tuple[Fact, ...]:
     return tuple(
         Fact(seen.id, name, value, seen.as_of) for name, value in values if isinstance(value, str | int | bool)
     )
+
+
+def unlinked(item: Item) -> Item:
+    """The row without the page where it is paid."""
+    return replace(item, url=None, facts=tuple(each for each in item.facts if each.field != "hosted_invoice_url"))
 
 
 def customer_of(facts: Facts) -> Seen | None:

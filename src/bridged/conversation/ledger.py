@@ -1,7 +1,8 @@
 """What answers about the past, the plan and the card are made from: a customer's objects, the newest first."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from bridged.conversation.facts import Fact, Facts, Seen, clean_label, money_of
 from bridged.conversation.owed import collection_method
@@ -9,7 +10,6 @@ from bridged.core.money import Money
 from bridged.mirror.shapes import (
     Json,
     amount,
-    has_default_payment_method,
     instant,
     invoice_subscription,
     item_price,
@@ -19,6 +19,7 @@ from bridged.mirror.shapes import (
     price_unit_amount,
     price_usage_type,
     ref,
+    rows,
     subscription_items,
     text,
 )
@@ -39,7 +40,7 @@ class Ledger:
     """`facts`: what bears on payments due. The rest as far as the question needs it, the newest first.
 
     `links` names by the PaymentIntent or charge what invoice it paid. `totals`: of the period asked for, from `since`
-    until before `until` (Unix seconds; None: without a limit).
+    until before `until` (Unix seconds; None: without a limit). `partial`: there may be objects that were never read.
     """
 
     facts: Facts
@@ -55,6 +56,7 @@ class Ledger:
     totals: tuple[Total, ...] = ()
     since: int | None = None
     until: int | None = None
+    partial: bool = False
 
     @property
     def now(self) -> int:
@@ -94,10 +96,15 @@ def created(seen: Seen) -> int | None:
     return instant(seen.data.get("created"))
 
 
+def invoice_id(ledger: Ledger, charge: Seen) -> str | None:
+    """Which invoice a charge paid; None: none, or it is not known."""
+    named = ref(charge.data.get("invoice")) or ledger.links.get(ref(charge.data.get("payment_intent")) or "")
+    return named or ledger.links.get(charge.id)
+
+
 def invoice_of(ledger: Ledger, charge: Seen) -> Seen | None:
     """The invoice a charge paid."""
-    wanted = ref(charge.data.get("invoice")) or ledger.links.get(ref(charge.data.get("payment_intent")) or "")
-    wanted = wanted or ledger.links.get(charge.id)
+    wanted = invoice_id(ledger, charge)
     return next((each for each in ledger.invoices if wanted and each.id == wanted), None)
 
 
@@ -131,12 +138,12 @@ def ended_at(seen: Seen) -> int | None:
     return instant(seen.data.get("ended_at")) or instant(seen.data.get("canceled_at"))
 
 
-def plan_name(facts: Facts, subscription: Seen) -> str | None:
-    """What the customer knows it by: its description, else its first product's name."""
+def plan_name(facts: Facts, subscription: Seen, items: Sequence[Json] = ()) -> str | None:
+    """What the customer knows it by: its description, else the name of the first product of these items, or of all."""
     described = clean_label(subscription.data.get("description"))
     if described:
         return described
-    for price in map(item_price, subscription_items(subscription.data)):
+    for price in map(item_price, items or subscription_items(subscription.data)):
         product = price_product(price)
         name = clean_label(obj(price.get("product")).get("name")) or clean_label(facts.names.get(product or ""))
         if name:
@@ -146,37 +153,47 @@ def plan_name(facts: Facts, subscription: Seen) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Rate:
-    """The price of a plan: None where it depends on use or has tiers. `every` intervals it is billed once."""
+    """What the items that are billed once every so many intervals cost together; None where it depends on use or has
+    tiers.
+    """
 
     money: Money | None
     interval: str | None
     every: int
+    items: tuple[Json, ...]
     facts: tuple[Fact, ...]
 
 
-def rate(subscription: Seen) -> Rate:
-    """Price times quantity over all items that are billed in the same rhythm."""
-    total: Money | None = None
-    rhythm: tuple[str | None, int] | None = None
-    used: list[Fact] = []
+def rates(subscription: Seen) -> tuple[Rate, ...]:
+    """The prices of a plan, one for each rhythm in which its items are billed."""
+    together: dict[tuple[str | None, int], list[Json]] = {}
     for item in subscription_items(subscription.data):
-        price, quantity = item_price(item), amount(item.get("quantity"))
-        own = _rhythm(price)
-        unit = price_unit_amount(price)
-        plain = text(price.get("billing_scheme")) in {None, "per_unit"} and not price.get("transform_quantity")
-        money = money_of((unit or 0) * (1 if quantity is None else quantity), price.get("currency"))
-        licensed = price_usage_type(price) in {None, "licensed"}
-        if unit is None or money is None or not plain or not licensed or (rhythm is not None and rhythm != own):
-            return Rate(None, own[0], own[1], ())
-        if total is not None and total.currency != money.currency:
-            return Rate(None, own[0], own[1], ())
-        total, rhythm = (money if total is None else total + money), own
+        together.setdefault(_rhythm(item_price(item)), []).append(item)
+    return tuple(_rate(subscription, *rhythm, tuple(items)) for rhythm, items in together.items())
+
+
+def _rate(subscription: Seen, interval: str | None, every: int, items: tuple[Json, ...]) -> Rate:
+    total: Money | None = None
+    used: list[Fact] = []
+    for item in items:
+        money = _item_money(item)
+        if money is None or (total is not None and total.currency != money.currency):
+            return Rate(None, interval, every, items, ())
+        total = money if total is None else total + money
         used.append(Fact(ref(item) or subscription.id, "unit_amount x quantity", money.amount, subscription.as_of))
         used.append(Fact(ref(item) or subscription.id, "currency", money.currency, subscription.as_of))
     if total is not None:
         used.append(Fact(subscription.id, "sum of unit_amount x quantity", total.amount, subscription.as_of))
-    interval, every = rhythm or (None, 1)
-    return Rate(total, interval, every, tuple(used))
+    return Rate(total, interval, every, items, tuple(used))
+
+
+def _item_money(item: Json) -> Money | None:
+    price, quantity = item_price(item), amount(item.get("quantity"))
+    unit = price_unit_amount(price)
+    plain = text(price.get("billing_scheme")) in {None, "per_unit"} and not price.get("transform_quantity")
+    if unit is None or not plain or price_usage_type(price) not in {None, "licensed"}:
+        return None
+    return money_of(unit * (1 if quantity is None else quantity), price.get("currency"))
 
 
 def _rhythm(price: Json) -> tuple[str | None, int]:
@@ -187,41 +204,66 @@ def _rhythm(price: Json) -> tuple[str | None, int]:
 # --- what is charged ---
 
 
+Standing = Literal["default", "saved", "used"]
+
+
 @dataclass(frozen=True, slots=True)
 class Method:
-    """What payments are taken from. `expires`: year and month; `facts`: where it stands."""
+    """What payments are taken from. `expires`: year and month; `facts`: where it stands. `standing`: whether it is what
+    is charged next, or only on file, or what the last payment was made with.
+    """
 
+    id: str
     kind: str
     brand: str | None
     last4: str | None
     expires: tuple[int, int] | None
     facts: tuple[Fact, ...]
+    standing: Standing = "default"
 
 
-def default_method(ledger: Ledger) -> Method | None:
-    """The method the next payment is taken from: the subscription's, the customer's, else that of the last payment."""
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What a subscription is paid with; without one, the customer's default. None: it is named but cannot be read."""
+
+    method: Method | None
+    subscription: Seen | None
+
+
+def uses(ledger: Ledger) -> tuple[Use, ...]:
+    """The methods the next payments are taken from; where none is set, one on file or that of the last payment."""
     customer = ledger.facts.customer
-    owners = [each for each in live(ledger) if collection_method(each.data) == "charge_automatically"]
-    for owner in [*owners, *([customer] if customer else [])]:
-        named = ref(owner.data.get("default_payment_method")) or ref(
-            path(owner.data, "invoice_settings", "default_payment_method")
-        )
-        found = method_named(ledger, named) if named else None
-        if found is not None:
-            return found
-    if customer is not None and not any(has_default_payment_method(each.data) for each in [*owners, customer]):
-        first = next(iter(ledger.methods), None)
-        if first is not None and len(ledger.methods) == 1:
-            return _method(first, first.data)
+    common = _default_of(customer) if customer else None
+    charged = [each for each in live(ledger) if collection_method(each.data) == "charge_automatically"]
+    named = {each.id: (_default_of(each) or common, each) for each in charged}
+    wanted = [*named.values()] or [(common, None)]
+    found = {id_: Use(method_named(ledger, id_), each) for id_, each in reversed(wanted) if id_}
+    return tuple(reversed(found.values())) or tuple(Use(each, None) for each in _others(ledger))
+
+
+def _default_of(owner: Seen) -> str | None:
+    own = owner.data.get("default_payment_method") or path(owner.data, "invoice_settings", "default_payment_method")
+    return ref(own) or ref(owner.data.get("default_source"))
+
+
+def _others(ledger: Ledger) -> tuple[Method, ...]:
+    if len(ledger.methods) == 1:
+        only = _method(ledger.methods[0], ledger.methods[0].data)
+        return (replace(only, standing="saved"),) if only else ()
     paid = next(iter(succeeded(ledger)), None)
-    return _method(paid, obj(paid.data.get("payment_method_details"))) if paid else None
+    last = _method(paid, obj(paid.data.get("payment_method_details"))) if paid else None
+    return (replace(last, standing="used"),) if last else ()
 
 
 def method_named(ledger: Ledger, wanted: str) -> Method | None:
-    """A payment method by its id: its own object, else what a charge says of it."""
+    """A payment method by its id: its own object, else what the customer (a card of old) or a charge says of it."""
     for each in ledger.methods:
         if each.id == wanted:
             return _method(each, each.data)
+    customer = ledger.facts.customer
+    for source in rows(obj(customer.data.get("sources"))) if customer else ():
+        if customer and ref(source) == wanted and source.get("object") == "card":
+            return _method(customer, {"type": "card", "card": source})
     for each in ledger.charges:
         if ref(each.data.get("payment_method")) == wanted:
             return _method(each, obj(each.data.get("payment_method_details")))
@@ -240,4 +282,4 @@ def _method(seen: Seen, data: Json) -> Method | None:
     named = {"type": kind, f"{kind}.brand": brand, f"{kind}.last4": valid, f"{kind}.exp_year": year,
              f"{kind}.exp_month": month}  # fmt: skip
     facts = tuple(Fact(seen.id, name, value, seen.as_of) for name, value in named.items() if value is not None)
-    return Method(kind, brand, valid, (year, month) if year and month and 1 <= month <= 12 else None, facts)
+    return Method(seen.id, kind, brand, valid, (year, month) if year and month and 1 <= month <= 12 else None, facts)

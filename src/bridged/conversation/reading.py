@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from bridged.conversation.answers import voice_of
 from bridged.conversation.facts import Facts, Foresight, NoUpcoming, Preview, Refused, Seen
 from bridged.conversation.ledger import Ledger, Total
+from bridged.conversation.periods import period_of
 from bridged.core.db import Conn, Database
 from bridged.core.money import Money, is_currency
 from bridged.mirror import store as mirror
@@ -45,31 +47,32 @@ class Place:
     fresh: bool
 
 
-@dataclass(frozen=True, slots=True)
-class Period:
-    """From `since` until before `until`, Unix seconds; None: without a limit."""
-
-    since: int | None = None
-    until: int | None = None
-
-
 async def read_facts(database: Database, asker: Place, now: int) -> Facts:
     """Everything the mirror has of the customer that bears on payments due."""
     async with database.transaction(asker.scope.workspace_id) as conn:
         return await _facts(conn, asker, now)
 
 
-async def read_ledger(database: Database, asker: Place, intent: str, period: Period, now: int) -> Ledger:
-    """What an intent needs of the customer; nothing that it does not need."""
+async def read_ledger(
+    database: Database, asker: Place, intent: str, named: str | None, now: int, amounts: Sequence[int] = ()
+) -> Ledger:
+    """What an intent needs of the customer; nothing that it does not need. `named`: the period, in their
+    zone; `amounts`: in minor units, those of which older charges are looked at too.
+    """
     scope, customer = asker.scope, asker.customer_id
     wanted = _NEEDED.get(intent, frozenset())
     async with database.transaction(scope.workspace_id) as conn:
         facts = await _facts(conn, asker, now)
+        period = period_of(named, voice_of(facts, "en").zone, now)
+        bounds = (period.since, period.until) if intent in _OF_A_PERIOD else (None, None)
         known: dict[str, list[Row]] = {
-            name: await newest.newest_of_customer(conn, BY_NAME[name], scope, customer, _MOST)
+            name: await newest.newest_of_customer(conn, BY_NAME[name], scope, customer, _MOST, bounds)
             for name in ("charges", "invoices", "payment_intents", "payment_methods", "tax_ids") if name in wanted
         }  # fmt: skip
         charges = known.get("charges", [])
+        if amounts and len(charges) >= _MOST:
+            older = await newest.charges_of(conn, scope, customer, amounts, _MOST)
+            charges += [row for row in older if row.id not in {each.id for each in charges}]
         some = [row.id for row in charges]
         refunds = await newest.of_charges(conn, BY_NAME["refunds"], scope, some) if "refunds" in wanted else []
         disputes = await newest.of_charges(conn, BY_NAME["disputes"], scope, some) if "disputes" in wanted else []
@@ -88,6 +91,7 @@ async def read_ledger(database: Database, asker: Place, intent: str, period: Per
     )  # fmt: skip
 
 
+_OF_A_PERIOD = frozenset({"invoice_copy", "payment_history", "unknown_charge"})
 _PAYMENTS = frozenset({"charges", "invoices"})
 _METHOD = frozenset({"charges", "payment_methods"})
 _NEEDED: Mapping[str, frozenset[str]] = {
@@ -95,7 +99,7 @@ _NEEDED: Mapping[str, frozenset[str]] = {
     "amount_owed": frozenset({"invoices"}), "invoice_copy": _PAYMENTS, "payment_history": _PAYMENTS,
     "total_spent": frozenset({"totals"}), "unknown_charge": _PAYMENTS, "card_on_file": _METHOD, "card_expiry": _METHOD,
     "refund_status": frozenset({"charges", "refunds"}), "dispute_status": frozenset({"charges", "disputes"}),
-    "discount_status": frozenset({"coupons"}), "plan_price": frozenset({"coupons"}),
+    "discount_status": frozenset({"coupons", "invoices"}), "plan_price": frozenset({"coupons", "invoices"}),
     "billing_details": frozenset({"tax_ids"}), "refund_request": frozenset({"charges"}),
 }  # fmt: skip
 

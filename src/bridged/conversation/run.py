@@ -6,20 +6,20 @@ The customer is given by the caller (a session, a linked channel), never taken f
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from decimal import Decimal
 
 from bridged.conversation import assisted
 from bridged.conversation.answers import needs, refusal
 from bridged.conversation.composing import Composed, composed, joined, spoken
-from bridged.conversation.dates import known_zone, local
 from bridged.conversation.facts import Answer, Facts, Need, NeedKind, customer_of
 from bridged.conversation.intents import INTENTS, NONE, Reading, Understood, read
 from bridged.conversation.ledger import Ledger
 from bridged.conversation.model import Model
 from bridged.conversation.phrases.titles import TITLES
-from bridged.conversation.reading import Period, Place, read_facts, read_ledger
+from bridged.conversation.reading import Place, read_facts, read_ledger
 from bridged.conversation.replies import FRESH_WITHIN, KINDS, LEVELS, Level, Question
 from bridged.conversation.wording import known_language
 from bridged.core import clock
@@ -36,6 +36,7 @@ _PREVIEW_FRESH_FOR = 60
 """Seconds: what Stripe would bill changes with every change to customer, prices, usage and coupons."""
 _CHOICES_OF = ("next_payment_date", "current_plan", "invoice_copy")
 """What is offered where it is not clear at all what is wanted."""
+_OWED = ("customers", "subscriptions", "invoices")
 _PATIENCE = 2
 """Messages in a row that may be misunderstood before a person is called."""
 
@@ -57,6 +58,10 @@ class Asker(Place):
         """Whether the mirror is recent enough for an intent."""
         kinds, within = KINDS.get(intent, ()), FRESH_WITHIN.get(intent, 0)
         return self.fresh or (bool(kinds) and all(self.ages.get(each, within + 1) <= within for each in kinds))
+
+    def complete(self, intent: str) -> bool:
+        """Whether the mirror has all there is of an intent's data objects, however old."""
+        return self.fresh or all(each in self.ages for each in KINDS.get(intent, _OWED))
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +166,10 @@ async def _reply(
         trouble = trouble or failed
         if customer_of(ledger.facts) is None:
             return Reply(refusal(each.language, each.intent), answered=False, trouble=trouble)
+        if ledger.partial:
+            said = spoken("not_now", each.language, each.intent)
+            answers.append(Composed(said, "unread", f"{each.intent} by {asker.customer_id}: not read yet"))
+            continue
         answers.append(composed(ledger, question, each.language, asker.level))
     handoff = next((Handoff(each.handoff, each.summary) for each in answers if each.handoff), None)
     answer = joined([each.answer for each in answers])
@@ -194,12 +203,22 @@ _SAID: Mapping[str, str] = {
 }  # fmt: skip
 
 
+def _amounts(asked: Question) -> tuple[int, ...]:
+    """The amount a question names, in minor units of currencies with no, two or three decimals."""
+    said = asked.slot("amount") if asked.intent == "unknown_charge" else None
+    figure = Decimal(said) if said and _FIGURE.fullmatch(said) else None
+    minor = [figure.scaleb(decimals) for decimals in (0, 2, 3)] if figure is not None else []
+    return tuple(int(each) for each in minor if each == each.to_integral_value())
+
+
+_FIGURE = re.compile(r"\d{1,12}(\.\d{1,3})?", re.ASCII)
+
+
 async def known(
     database: Database, asker: Asker, asked: Question, now: int, freshen: Freshen, deadline: float
 ) -> tuple[Ledger, BridgedError | None]:
     """What is known, after the reads that are needed as far as the deadline allows them."""
-    period = period_of(asked, asker.zone, now)
-    ahead = asked.intent in _AHEAD
+    period, ahead = asked.slot("period"), asked.intent in _AHEAD
     try:
         async with asyncio.timeout(deadline):
             if not asker.knows(asked.intent):
@@ -210,9 +229,10 @@ async def known(
                 return replace(ledger, facts=replace(facts, doubtful=False)), None
     except (BridgedError, TimeoutError) as error:
         trouble = error if isinstance(error, BridgedError) else None
-        return await read_ledger(database, asker, asked.intent, period, now), trouble
+        found = await read_ledger(database, asker, asked.intent, period, now, _amounts(asked))
+        return replace(found, partial=not asker.complete(asked.intent)), trouble
     read_now = replace(asker, fresh=True)
-    return await read_ledger(database, read_now, asked.intent, period, now), None
+    return await read_ledger(database, read_now, asked.intent, period, now, _amounts(asked)), None
 
 
 _AHEAD = frozenset({"next_payment_date", "next_payment_amount", "trial_end"})
@@ -238,34 +258,6 @@ _READS: Mapping[str, tuple[NeedKind, ...]] = {
     "billing_details": ("customer", "methods"), "cancel_request": ("customer_subscriptions",),
     "refund_request": ("charges",), "change_plan": ("customer_subscriptions",),
 }  # fmt: skip
-
-
-def period_of(asked: Question, zone: str | None, now: int) -> Period:
-    """The period a question names, in the merchant's zone; a month that is not over yet is last year's."""
-    named = asked.slot("period")
-    if named is None:
-        return Period()
-    today = local(now, zone if zone and known_zone(zone) else "UTC")
-    year, month = today.year, today.month
-    if named == "this_month":
-        return Period(_first(today, year, month))
-    if named == "last_month":
-        before = (year, month - 1) if month > 1 else (year - 1, 12)
-        return Period(_first(today, *before), _first(today, year, month))
-    if named == "this_year":
-        return Period(_first(today, year, 1))
-    if len(named) == 2:
-        of = year if int(named) <= month else year - 1
-        after = (of, int(named) + 1) if int(named) < 12 else (of + 1, 1)
-        return Period(_first(today, of, int(named)), _first(today, *after))
-    of = year - 1 if named == "last_year" else int(named)
-    return Period(_first(today, of, 1), _first(today, of + 1, 1))
-
-
-def _first(today: datetime, year: int, month: int) -> int:
-    return int(
-        today.replace(year=year, month=month, day=1, hour=0, minute=0, second=0, microsecond=0, fold=0).timestamp()
-    )
 
 
 async def _facts_after_needs(database: Database, asker: Asker, now: int, freshen: Freshen) -> Facts:

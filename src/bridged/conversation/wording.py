@@ -7,6 +7,9 @@ second moment), `{amount}`; a part in square brackets is left out when one of it
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+
+from babel.numbers import format_decimal
 
 from bridged.conversation.dates import (
     is_weekend,
@@ -29,6 +32,8 @@ PHRASES: Mapping[str, Mapping[str, str]] = {
 }
 FALLBACK = "en"
 
+# Rows about whole days, whose first and last moment are nobody's business.
+_WHOLE_DAYS = frozenset({"spent_period"})
 _OPTIONAL = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
 # Elided before a vowel: "heure d'Oslo".
@@ -112,20 +117,26 @@ def _complete(part: str, values: Mapping[str, str]) -> bool:
 def _values(item: Item, voice: Voice) -> Mapping[str, str]:
     values: dict[str, str] = {}
     if item.when is not None:
-        values |= _moment("", item.when, voice)
+        values |= _moment("", item.when, voice, days=item.kind in _WHOLE_DAYS)
     if item.then is not None:
-        values |= _moment("then_", item.then, voice)
+        values |= _moment("then_", item.then, voice, days=item.kind in _WHOLE_DAYS)
     if item.money is not None and item.certainty != "unknown":
         figure = format_money(item.money, voice.locale)
         estimated = item.certainty == "estimate"
         values["amount"] = voice.phrase("about").format(amount=figure) if estimated else figure
     for name, word in item.words.items():
-        values[name] = fill(voice.phrase(word), item.words) if name == "rhythm" else word
+        values[name] = _word(name, word, item, voice)
     return values
 
 
-def _moment(prefix: str, moment: int, voice: Voice) -> Mapping[str, str]:
-    clock = _clock(moment, voice) if time_matters(moment, voice.zone, voice.now) else ""
+def _word(name: str, word: str, item: Item, voice: Voice) -> str:
+    if name == "rhythm":
+        return fill(voice.phrase(word), item.words)
+    return format_decimal(Decimal(word), locale=voice.locale) if name == "percent" else word
+
+
+def _moment(prefix: str, moment: int, voice: Voice, *, days: bool = False) -> Mapping[str, str]:
+    clock = _clock(moment, voice) if not days and time_matters(moment, voice.zone, voice.now) else ""
     written = f"{written_date(moment, voice.zone, voice.locale)}{clock}{zone_mark(voice, moment)}"
     on = voice.phrase("on_weekend" if is_weekend(moment, voice.zone) else "on")
     return {f"{prefix}date": written, f"{prefix}on": on.format(date=written)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import uuid
 from collections.abc import Collection, Coroutine, Iterable
 from datetime import UTC, datetime
@@ -34,6 +35,9 @@ _NEWEST = {"charges": "charges", "customer_intents": "payment_intents"}
 """Needs that are a customer's newest objects: one page."""
 _OF_CHARGES = {"refunds": "amount_refunded", "disputes": "disputed"}
 """Needs that hang on charges, by what says that a charge has some."""
+_NEVER_WITHOUT = frozenset(
+    {"customer_subscriptions", "customer_invoices", "customer_intents", "charges", "refunds", "disputes"}
+)
 _MOST_CHARGES = 3
 """Charges whose refunds or disputes are read for one answer."""
 
@@ -44,7 +48,7 @@ async def freshen_customer(desk: Desk, customer_id: str) -> None:
     Raises StripeError; what could be read before is stored.
     """
     since = desk.client.instant()
-    await _together(
+    reads = (
         _object(desk, BY_NAME["customers"], customer_id),
         _list(desk, BY_NAME["subscriptions"], {"customer": customer_id, "status": "all"}),
         _list(desk, BY_NAME["invoices"], {"customer": customer_id, "status": "open"}),
@@ -52,6 +56,7 @@ async def freshen_customer(desk: Desk, customer_id: str) -> None:
         _list(desk, BY_NAME["subscription_schedules"], {"customer": customer_id}),
         _list(desk, BY_NAME["payment_intents"], {"customer": customer_id}),
     )
+    await _together(*map(_if_allowed, reads))
     # An invoice that is open here and in neither list has been paid, voided or deleted meanwhile.
     async with desk.reading() as conn:
         moment = datetime.fromtimestamp(since.as_of, UTC)
@@ -68,8 +73,11 @@ async def read_on_demand(desk: Desk, customer_id: str) -> None:
 
 
 async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str, str]]) -> None:
-    """Reads what `conversation.answers.needs` asked for, as (kind of need, id). Raises KeyInvalid, StripeError."""
-    await _together(*(_need(desk, customer_id, kind, object_id) for kind, object_id in needs))
+    """Reads what an answer needs, as (kind of need, id). Raises StripeError, PermissionMissing only for what there can
+    be no answer without.
+    """
+    reads = [(need in _NEVER_WITHOUT, _need(desk, customer_id, need, object_id)) for need, object_id in needs]
+    await _together(*(read if needed else _if_allowed(read) for needed, read in reads))
 
 
 def _need(desk: Desk, customer_id: str, need: str, object_id: str) -> Coroutine[Any, Any, None]:
@@ -132,8 +140,13 @@ async def _together(*reads: Coroutine[Any, Any, None]) -> None:
     """All reads, each as far as it gets; then the first failure is raised."""
     outcomes = await asyncio.gather(*reads, return_exceptions=True)
     for outcome in outcomes:
-        if isinstance(outcome, BaseException) and not isinstance(outcome, PermissionMissing):
+        if isinstance(outcome, BaseException):
             raise outcome
+
+
+async def _if_allowed(read: Coroutine[Any, Any, None]) -> None:
+    with contextlib.suppress(PermissionMissing):
+        await read
 
 
 async def _object(desk: Desk, kind: Kind, object_id: str) -> None:

@@ -16,8 +16,10 @@ PHRASES: Mapping[str, str] = {
     "paid_since": "Seitdem wurde bezahlt: {amount}, {on}.",
     "refunded_part": "Davon wurden {amount} erstattet.",
     "no_payments": "Ich sehe keine Zahlung von Ihnen.",
+    "no_payments_then": "In diesem Zeitraum sehe ich keine Zahlung von Ihnen.",
     "no_earlier": "Ich sehe keine frühere Zahlung.",
     "confirmed": "Ja, Ihre Zahlung über {amount} ist {on} eingegangen[, für {purpose}].",
+    "confirm_invoice": "Ja, Ihre Rechnung[ {purpose}][ über {amount}] ist bezahlt.",
     "confirm_processing": "Ihre Zahlung[ über {amount}] wird noch verarbeitet; Sie müssen nichts tun.",
     "confirm_action": "Ihre Zahlung[ über {amount}] wartet darauf, dass Sie sie bei Ihrer Bank bestätigen.",
     "confirm_failed": "Nein, die Zahlung[ über {amount}] {on} ist fehlgeschlagen.",
@@ -29,10 +31,10 @@ PHRASES: Mapping[str, str] = {
     "failed_confirm": "Die Zahlung[ über {amount}] {on} ist fehlgeschlagen: Sie muss bei Ihrer Bank bestätigt werden.",
     "failed_processing": "Die Zahlung[ über {amount}] {on} ist wegen eines technischen Problems der Bank "
     "fehlgeschlagen.",
-    "failed_unsupported": "Die Zahlung[ über {amount}] {on} ist fehlgeschlagen: Ihre Karte erlaubt diese Art "
-    "Zahlung nicht.",
-    "failed_account": "Die Zahlung[ über {amount}] {on} ist fehlgeschlagen: Ihr Bankkonto konnte nicht "
-    "belastet werden.",
+    "failed_unsupported": "Die Zahlung[ über {amount}] {on} ist fehlgeschlagen: Ihre Karte erlaubt diese Art Zahlung "
+    "nicht.",
+    "failed_account": "Die Zahlung[ über {amount}] {on} ist fehlgeschlagen: Ihr Bankkonto konnte nicht belastet "
+    "werden.",
     "failed_bank": "Die Zahlung[ über {amount}] {on} wurde von der Bank abgelehnt. Ihre Bank kann Ihnen mehr sagen.",
     "no_failure": "Ich sehe keine fehlgeschlagene Zahlung.",
     "retry": "Die Zahlung[ über {amount}] wird {on} automatisch noch einmal versucht.",
@@ -44,8 +46,8 @@ PHRASES: Mapping[str, str] = {
     "balance_due": "{amount} kommen zu Ihrer nächsten Rechnung hinzu.",
     "uncollectible": "Eine ältere Rechnung[ über {amount}] wurde nie bezahlt.",
     "pay_here": "Hier können Sie[ {amount}][ für {purpose}] bezahlen: {link}",
-    "pay_unlinked": "Ihre Rechnung[ {purpose}][ über {amount}] ist offen. Ich habe keinen Link dafür; jemand "
-    "schickt Ihnen einen.",
+    "pay_unlinked": "Ihre Rechnung[ {purpose}][ über {amount}] ist offen. Ich habe keinen Link dafür; jemand schickt "
+    "Ihnen einen.",
     "invoice_here": "Rechnung[ {purpose}][ über {amount}], ausgestellt {on}: {link}",
     "receipt_here": "Beleg[ über {amount}], bezahlt {on}: {link}",
     "no_invoices": "Dazu sehe ich keine Rechnung und keinen Beleg.",
@@ -58,13 +60,14 @@ PHRASES: Mapping[str, str] = {
     "charge_was": "Die Zahlung über {amount} {on} war für {purpose}.[ Auf Ihrem Kontoauszug steht {descriptor}.]",
     "charge_plain": "Die Zahlung über {amount} {on} ging an uns.[ Auf Ihrem Kontoauszug steht {descriptor}.]",
     "charge_once": "Ich sehe keine doppelte Zahlung. Jemand prüft das.",
-    "charge_unknown": "Ich sehe keine Zahlung über diesen Betrag. Jemand prüft das.",
-    "plan": "Sie haben {plan}[, {quantity} x][, {amount}][ {rhythm}].",
-    "plan_unnamed": "Sie haben ein Abonnement[, {quantity} x][, {amount}][ {rhythm}].",
+    "charge_unknown": "Ich sehe keine solche Zahlung. Jemand prüft das.",
+    "plan": "Sie haben {plan}[, {amount} {rhythm}].",
+    "plan_many": "Sie haben {plan}, Anzahl: {quantity}[, insgesamt {amount} {rhythm}].",
+    "plan_unnamed": "Sie haben ein Abonnement[, {amount} {rhythm}].",
     "plan_ended": "Sie haben kein laufendes Abonnement[; das letzte war {plan}]. Es endete {on}.",
     "no_subscription": "Sie haben kein Abonnement.",
     "price": "[{plan}: ]{amount} {rhythm}.",
-    "price_varies": "[{plan}: ]Der Preis hängt von Ihrem Verbrauch ab.",
+    "price_varies": "[{plan}: ]Der Preis hängt von Menge oder Verbrauch ab.",
     "status_active": "Ihr Abonnement[ {plan}] ist aktiv.",
     "status_trialing": "Ihr Abonnement[ {plan}] ist im Testzeitraum, bis {date}.",
     "status_until": "Ihr Abonnement[ {plan}] ist bis {date} aktiv und endet dann.",
@@ -72,9 +75,10 @@ PHRASES: Mapping[str, str] = {
     "status_unpaid": "Ihr Abonnement[ {plan}] ist unbezahlt.",
     "status_incomplete": "Ihr Abonnement[ {plan}] hat nicht begonnen: Die erste Zahlung fehlt.",
     "status_paused": "Ihr Abonnement[ {plan}] ist pausiert.",
-    "status_paused_until": "Ihr Abonnement[ {plan}] ist bis {date} pausiert.",
+    "status_uncollected": "Ihr Abonnement[ {plan}] läuft; die Zahlungen sind[ bis {date}] pausiert.",
     "renews": "Ja, Ihr Abonnement[ {plan}] verlängert sich automatisch {on}.",
     "renews_invoice": "Ja, Ihr Abonnement[ {plan}] verlängert sich {on}; Sie bekommen eine Rechnung.",
+    "renews_until": "Ja, Ihr Abonnement[ {plan}] verlängert sich {on}. Es endet {then_on}.",
     "renews_not": "Nein, Ihr Abonnement[ {plan}] endet {on} und verlängert sich nicht.",
     "cancel_scheduled": "Ja, Ihr Abonnement[ {plan}] ist gekündigt. Sie können es bis {date} nutzen.",
     "cancel_done": "Ja, Ihr Abonnement[ {plan}] ist gekündigt; es endete {on}.",
@@ -85,8 +89,12 @@ PHRASES: Mapping[str, str] = {
     "discount_percent": "Sie bekommen {percent} % Rabatt[ auf {plan}][, bis {date}].",
     "discount_amount": "Sie bekommen {amount} Rabatt[ auf {plan}][, bis {date}].",
     "discount_some": "Es gilt ein Rabatt[ auf {plan}][, bis {date}].",
+    "discount_last": "Es gilt ein Rabatt[ auf {plan}][, bis {date}]. Auf Ihrer letzten Rechnung waren es {amount}.",
     "card": "Abgebucht wird von Ihrer Karte[ {brand}][ mit den Endziffern {last4}].",
+    "card_saved": "Hinterlegt ist Ihre Karte[ {brand}][ mit den Endziffern {last4}].",
+    "card_used": "Ihre letzte Zahlung erfolgte mit Ihrer Karte[ {brand}][ mit den Endziffern {last4}].",
     "bank_debit": "Abgebucht wird von Ihrem Bankkonto[ mit den Endziffern {last4}].",
+    "bank_used": "Ihre letzte Zahlung wurde von Ihrem Bankkonto[ mit den Endziffern {last4}] abgebucht.",
     "method": "Sie zahlen mit {brand}.",
     "no_method": "Ich sehe keine gespeicherte Zahlungsmethode.",
     "no_expiry": "Sie hat kein Ablaufdatum.",
@@ -94,23 +102,23 @@ PHRASES: Mapping[str, str] = {
     "card_expired": "Ihre Karte[ {brand}][ mit den Endziffern {last4}] ist Ende {month} abgelaufen.",
     "update_portal": "Hier können Sie Ihre Zahlungsmethode ändern: {link}",
     "update_by_invoice": "Wenn Sie Ihre offene Rechnung hier bezahlen, können Sie die neue Karte angeben: {link}",
-    "update_person": "Das kann ich in diesem Chat nicht ändern. Jemand hilft Ihnen dabei; bitte senden Sie "
-    "hier nie Kartennummern.",
-    "refund_done": "Ihre Erstattung über {amount} wurde {on} veranlasst. Banken brauchen meist ein bis zwei "
-    "Wochen, bis sie sie zeigen.",
+    "update_person": "Das kann ich in diesem Chat nicht ändern. Jemand hilft Ihnen dabei; bitte senden Sie hier nie "
+    "Kartennummern.",
+    "refund_done": "Ihre Erstattung über {amount} wurde {on} veranlasst. Banken brauchen meist ein bis zwei Wochen, "
+    "bis sie sie zeigen.",
     "refund_pending": "Ihre Erstattung über {amount} wurde {on} begonnen und ist unterwegs.",
-    "refund_failed": "Ihre Erstattung über {amount} von {date} konnte nicht zugestellt werden. Jemand kümmert "
-    "sich darum.",
-    "refund_canceled": "Die Erstattung über {amount} von {date} wurde abgebrochen.",
+    "refund_failed": "Ihre Erstattung über {amount} vom {date} konnte nicht zugestellt werden. Jemand kümmert sich "
+    "darum.",
+    "refund_canceled": "Die Erstattung über {amount} vom {date} wurde abgebrochen.",
     "refund_none": "Ich sehe keine Erstattung für Sie.",
-    "dispute_open": "Über Ihre Reklamation zu {amount} von {date} entscheidet noch die Bank.",
-    "dispute_granted": "Ihre Reklamation zu {amount} von {date} wurde zu Ihren Gunsten entschieden.",
-    "dispute_rejected": "Ihre Reklamation zu {amount} von {date} wurde gegen Sie entschieden; die Zahlung "
-    "bleibt bestehen.",
-    "dispute_closed": "Ihre Reklamation zu {amount} von {date} ist abgeschlossen.",
+    "dispute_open": "Über Ihre Reklamation zu {amount} vom {date} entscheidet noch die Bank.",
+    "dispute_granted": "Ihre Reklamation zu {amount} vom {date} wurde zu Ihren Gunsten entschieden.",
+    "dispute_rejected": "Ihre Reklamation zu {amount} vom {date} wurde gegen Sie entschieden; die Zahlung bleibt "
+    "bestehen.",
+    "dispute_closed": "Ihre Reklamation zu {amount} vom {date} ist abgeschlossen.",
     "dispute_none": "Ich sehe keine Reklamation von Ihnen.",
-    "details": "Rechnungen gehen an {email}[; die hinterlegte Adresse ist in {city}][, {country}][; "
-    "hinterlegte Steuernummern: {tax_ids}].",
+    "details": "Rechnungen gehen an {email}[; die hinterlegte Adresse ist in {city}][, {country}][; hinterlegte "
+    "Steuernummern: {tax_ids}].",
     "details_none": "Für Ihre Rechnungen ist keine E-Mail-Adresse hinterlegt[; die hinterlegte Adresse ist in "
     "{city}][, {country}][; hinterlegte Steuernummern: {tax_ids}].",
     "details_portal": "Hier können Sie Ihre Rechnungsdaten ändern: {link}",
@@ -120,14 +128,15 @@ PHRASES: Mapping[str, str] = {
     "ask_change": "Ihren Tarif kann ich in diesem Chat nicht ändern. Jemand kümmert sich darum und antwortet Ihnen.",
     "ask_portal": "Oder erledigen Sie es selbst hier: {link}",
     "need_identity": "Um Ihnen das zu sagen, muss ich erst sicher sein, dass Sie es sind.",
+    "not_now": "Das kann ich gerade nicht nachsehen; jemand prüft es.",
     "which": "Was möchten Sie wissen?",
-    "help": "Ich kann Ihnen zu Zahlungen, Rechnungen, Tarif, Karte und Erstattungen Auskunft geben. Fragen Sie "
-    "zum Beispiel: Wann ist meine nächste Zahlung? Mit „Mensch“ erreichen Sie eine Person.",
-    "off_topic": "Ich kann nur bei Ihren Zahlungen, Rechnungen und Ihrem Abonnement helfen. Mit „Mensch“ "
-    "erreichen Sie eine Person.",
+    "help": "Ich kann Ihnen zu Zahlungen, Rechnungen, Tarif, Karte und Erstattungen Auskunft geben. Fragen Sie zum "
+    "Beispiel: Wann ist meine nächste Zahlung? Mit „Mensch“ erreichen Sie eine Person.",
+    "off_topic": "Ich kann nur bei Ihren Zahlungen, Rechnungen und Ihrem Abonnement helfen. Mit „Mensch“ erreichen "
+    "Sie eine Person.",
     "human": "Jemand sieht sich das an und antwortet Ihnen hier.",
-    "greeting": "Guten Tag! Ich kann Ihnen zu Zahlungen, Rechnungen und Abonnement Auskunft geben. Was möchten "
-    "Sie wissen?",
+    "greeting": "Guten Tag! Ich kann Ihnen zu Zahlungen, Rechnungen und Abonnement Auskunft geben. Was möchten Sie "
+    "wissen?",
     "thanks": "Gern geschehen!",
     "ok": "In Ordnung. Möchten Sie noch etwas zu Ihren Zahlungen wissen?",
     "person_identity": "Um Ihnen das zu sagen, muss ich erst sicher sein, dass Sie es sind. Jemand hilft "

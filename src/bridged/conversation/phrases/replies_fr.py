@@ -16,8 +16,10 @@ PHRASES: Mapping[str, str] = {
     "paid_since": "Il a été payé depuis : {amount}, {on}.",
     "refunded_part": "Sur cette somme, {amount} ont été remboursés.",
     "no_payments": "Je ne vois aucun paiement de votre part.",
+    "no_payments_then": "Je ne vois aucun paiement de votre part sur cette période.",
     "no_earlier": "Je ne vois aucun paiement antérieur.",
     "confirmed": "Oui, votre paiement de {amount} a bien été effectué {on}[, pour {purpose}].",
+    "confirm_invoice": "Oui, votre facture[ {purpose}][ de {amount}] est payée.",
     "confirm_processing": "Votre paiement[ de {amount}] est encore en cours de traitement ; vous n'avez rien à faire.",
     "confirm_action": "Votre paiement[ de {amount}] attend que vous le confirmiez auprès de votre banque.",
     "confirm_failed": "Non, le paiement[ de {amount}] {on} n'a pas abouti.",
@@ -29,8 +31,8 @@ PHRASES: Mapping[str, str] = {
     "correctes.",
     "failed_confirm": "Le paiement[ de {amount}] {on} n'a pas abouti : il doit être confirmé auprès de votre banque.",
     "failed_processing": "Le paiement[ de {amount}] {on} n'a pas abouti à cause d'un problème technique de la banque.",
-    "failed_unsupported": "Le paiement[ de {amount}] {on} n'a pas abouti : votre carte ne permet pas ce type "
-    "de paiement.",
+    "failed_unsupported": "Le paiement[ de {amount}] {on} n'a pas abouti : votre carte ne permet pas ce type de "
+    "paiement.",
     "failed_account": "Le paiement[ de {amount}] {on} n'a pas abouti : votre compte bancaire n'a pas pu être débité.",
     "failed_bank": "Le paiement[ de {amount}] {on} a été refusé par la banque. Votre banque pourra vous en dire plus.",
     "no_failure": "Je ne vois aucun paiement échoué.",
@@ -43,8 +45,8 @@ PHRASES: Mapping[str, str] = {
     "balance_due": "{amount} seront ajoutés à votre prochaine facture.",
     "uncollectible": "Une facture plus ancienne[ de {amount}] n'a jamais été payée.",
     "pay_here": "Vous pouvez payer[ {amount}][ pour {purpose}] ici : {link}",
-    "pay_unlinked": "Votre facture[ {purpose}][ de {amount}] est ouverte. Je n'ai pas de lien ; une personne "
-    "vous en enverra un.",
+    "pay_unlinked": "Votre facture[ {purpose}][ de {amount}] est ouverte. Je n'ai pas de lien ; une personne vous en "
+    "enverra un.",
     "invoice_here": "Facture[ {purpose}][ de {amount}] émise {on} : {link}",
     "receipt_here": "Reçu[ de {amount}], payé {on} : {link}",
     "no_invoices": "Je ne vois ni facture ni reçu pour cela.",
@@ -57,13 +59,14 @@ PHRASES: Mapping[str, str] = {
     "charge_was": "Le paiement de {amount} {on} était pour {purpose}.[ Sur votre relevé figure {descriptor}.]",
     "charge_plain": "Le paiement de {amount} {on} nous a été fait.[ Sur votre relevé figure {descriptor}.]",
     "charge_once": "Je ne vois aucun paiement en double. Une personne va vérifier.",
-    "charge_unknown": "Je ne vois aucun paiement de ce montant. Une personne va vérifier.",
-    "plan": "Vous avez {plan}[, {quantity} x][, {amount}][ {rhythm}].",
-    "plan_unnamed": "Vous avez un abonnement[, {quantity} x][, {amount}][ {rhythm}].",
+    "charge_unknown": "Je ne vois pas de tel paiement. Une personne va vérifier.",
+    "plan": "Vous avez {plan}[, {amount} {rhythm}].",
+    "plan_many": "Vous avez {plan}, quantité : {quantity}[, {amount} {rhythm} au total].",
+    "plan_unnamed": "Vous avez un abonnement[, {amount} {rhythm}].",
     "plan_ended": "Vous n'avez aucun abonnement en cours[ ; le dernier était {plan}]. Il a pris fin {on}.",
     "no_subscription": "Vous n'avez aucun abonnement.",
     "price": "[{plan} : ]{amount} {rhythm}.",
-    "price_varies": "[{plan} : ]le prix dépend de votre consommation.",
+    "price_varies": "[{plan} : ]le prix dépend de la quantité ou de la consommation.",
     "status_active": "Votre abonnement[ {plan}] est actif.",
     "status_trialing": "Votre abonnement[ {plan}] est en période d'essai, jusqu'au {date}.",
     "status_until": "Votre abonnement[ {plan}] est actif jusqu'au {date}, puis prendra fin.",
@@ -71,9 +74,10 @@ PHRASES: Mapping[str, str] = {
     "status_unpaid": "Votre abonnement[ {plan}] est impayé.",
     "status_incomplete": "Votre abonnement[ {plan}] n'a pas commencé : le premier paiement manque.",
     "status_paused": "Votre abonnement[ {plan}] est en pause.",
-    "status_paused_until": "Votre abonnement[ {plan}] est en pause jusqu'au {date}.",
+    "status_uncollected": "Votre abonnement[ {plan}] est en cours ; ses paiements sont en pause[ jusqu'au {date}].",
     "renews": "Oui, votre abonnement[ {plan}] se renouvelle automatiquement {on}.",
     "renews_invoice": "Oui, votre abonnement[ {plan}] se renouvelle {on} ; vous recevrez une facture.",
+    "renews_until": "Oui, votre abonnement[ {plan}] se renouvelle {on}. Il prendra fin {then_on}.",
     "renews_not": "Non, votre abonnement[ {plan}] prend fin {on} et ne sera pas renouvelé.",
     "cancel_scheduled": "Oui, votre abonnement[ {plan}] est résilié. Vous pouvez l'utiliser jusqu'au {date}.",
     "cancel_done": "Oui, votre abonnement[ {plan}] est résilié ; il a pris fin {on}.",
@@ -84,8 +88,13 @@ PHRASES: Mapping[str, str] = {
     "discount_percent": "Vous avez {percent} % de remise[ sur {plan}][, jusqu'au {date}].",
     "discount_amount": "Vous avez {amount} de remise[ sur {plan}][, jusqu'au {date}].",
     "discount_some": "Une remise s'applique[ sur {plan}][, jusqu'au {date}].",
+    "discount_last": "Une remise s'applique[ sur {plan}][, jusqu'au {date}]. Sur votre dernière facture, elle était "
+    "de {amount}.",
     "card": "Les paiements sont prélevés sur votre carte[ {brand}][ se terminant par {last4}].",
+    "card_saved": "Votre carte[ {brand}][ se terminant par {last4}] est enregistrée.",
+    "card_used": "Votre dernier paiement a été fait avec votre carte[ {brand}][ se terminant par {last4}].",
     "bank_debit": "Les paiements sont prélevés sur votre compte bancaire[ se terminant par {last4}].",
+    "bank_used": "Votre dernier paiement a été prélevé sur votre compte bancaire[ se terminant par {last4}].",
     "method": "Vous payez avec {brand}.",
     "no_method": "Je ne vois aucun moyen de paiement enregistré.",
     "no_expiry": "Il n'a pas de date d'expiration.",
@@ -93,8 +102,8 @@ PHRASES: Mapping[str, str] = {
     "card_expired": "Votre carte[ {brand}][ se terminant par {last4}] a expiré fin {month}.",
     "update_portal": "Vous pouvez changer votre moyen de paiement ici : {link}",
     "update_by_invoice": "En payant votre facture ouverte ici, vous pourrez saisir la nouvelle carte : {link}",
-    "update_person": "Je ne peux pas le changer ici. Une personne vous aidera ; n'envoyez jamais de numéros de "
-    "carte dans cette conversation.",
+    "update_person": "Je ne peux pas le changer ici. Une personne vous aidera ; n'envoyez jamais de numéros de carte "
+    "dans cette conversation.",
     "refund_done": "Votre remboursement de {amount} a été émis {on}. Les banques mettent en général une à deux "
     "semaines à l'afficher.",
     "refund_pending": "Votre remboursement de {amount} a été lancé {on} et est en route.",
@@ -106,26 +115,27 @@ PHRASES: Mapping[str, str] = {
     "dispute_rejected": "Votre contestation de {amount} du {date} a été rejetée ; le paiement est maintenu.",
     "dispute_closed": "Votre contestation de {amount} du {date} est close.",
     "dispute_none": "Je ne vois aucune contestation de votre part.",
-    "details": "Les factures sont envoyées à {email}[ ; l'adresse enregistrée est à {city}][, {country}][ ; "
-    "numéros fiscaux enregistrés : {tax_ids}].",
+    "details": "Les factures sont envoyées à {email}[ ; l'adresse enregistrée est à {city}][, {country}][ ; numéros "
+    "fiscaux enregistrés : {tax_ids}].",
     "details_none": "Aucune adresse e-mail n'est enregistrée pour vos factures[ ; l'adresse enregistrée est à "
     "{city}][, {country}][ ; numéros fiscaux enregistrés : {tax_ids}].",
     "details_portal": "Vous pouvez modifier vos coordonnées de facturation ici : {link}",
     "details_person": "Je ne peux pas le modifier ici. Une personne va s'en occuper.",
     "ask_cancel": "Je ne peux pas résilier dans cette conversation. Une personne va s'en occuper et vous répondra.",
     "ask_refund": "Je ne peux pas rembourser dans cette conversation. Une personne va étudier cela et vous répondra.",
-    "ask_change": "Je ne peux pas changer votre formule dans cette conversation. Une personne va s'en occuper "
-    "et vous répondra.",
+    "ask_change": "Je ne peux pas changer votre formule dans cette conversation. Une personne va s'en occuper et vous "
+    "répondra.",
     "ask_portal": "Ou faites-le vous-même ici : {link}",
     "need_identity": "Pour vous le dire, je dois d'abord m'assurer que c'est bien vous.",
+    "not_now": "Je ne peux pas le consulter pour le moment ; une personne va vérifier.",
     "which": "Que souhaitez-vous savoir ?",
-    "help": "Je peux vous renseigner sur vos paiements, factures, formule, carte et remboursements. Demandez "
-    "par exemple : quand est mon prochain paiement ? Écrivez « personne » pour joindre quelqu'un.",
-    "off_topic": "Je peux seulement vous aider pour vos paiements, factures et abonnement. Écrivez « personne "
-    "» pour joindre quelqu'un.",
+    "help": "Je peux vous renseigner sur vos paiements, factures, formule, carte et remboursements. Demandez par "
+    "exemple : quand est mon prochain paiement ? Écrivez « conseiller » pour joindre quelqu'un.",
+    "off_topic": "Je peux seulement vous aider pour vos paiements, factures et abonnement. Écrivez « conseiller » "
+    "pour joindre quelqu'un.",
     "human": "Une personne va regarder cela et vous répondra ici.",
-    "greeting": "Bonjour ! Je peux vous renseigner sur vos paiements, factures et abonnement. Que "
-    "souhaitez-vous savoir ?",
+    "greeting": "Bonjour ! Je peux vous renseigner sur vos paiements, factures et abonnement. Que souhaitez-vous "
+    "savoir ?",
     "thanks": "Je vous en prie !",
     "ok": "D'accord. Autre chose au sujet de vos paiements ?",
     "person_identity": "Pour vous le dire, je dois d'abord m'assurer que c'est bien vous. Une personne va "

@@ -2,50 +2,68 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 from bridged.conversation.facts import Item, clean_label, money_of
-from bridged.conversation.ledger import Ledger, Method, created, default_method, succeeded
+from bridged.conversation.ledger import Ledger, Method, created, plan_name, succeeded, uses
 from bridged.conversation.owed import open_invoices
 from bridged.conversation.replies import Question, Told, limited, nobody_else, row
-from bridged.conversation.replies.payments import secure
+from bridged.conversation.replies.payments import payable, secure
 from bridged.mirror.shapes import path, text
 
 _BANKS = frozenset({"sepa_debit", "us_bank_account", "acss_debit", "au_becs_debit", "bacs_debit", "nz_bank_account"})
+_CARDS = frozenset({"card", "card_present", "interac_present"})
+_WALLETS = {"paypal": "PayPal", "ideal": "iDEAL", "wechat_pay": "WeChat Pay", "eps": "EPS", "p24": "Przelewy24"}
 _BRANDS = {"amex": "American Express", "diners": "Diners Club", "jcb": "JCB", "unionpay": "UnionPay"}
 
 
 def card_on_file(ledger: Ledger, asked: Question) -> Told:
-    """What payments are taken from."""
+    """What payments are taken from, for each subscription where they differ."""
     del asked
-    found = default_method(ledger)
-    return Told((_method(ledger, found) if found else row("no_method", nobody_else(ledger)),))
+    return _each_use(ledger, lambda found: (_method(ledger, found),))
+
+
+def _each_use(ledger: Ledger, told: Callable[[Method], tuple[Item, ...]]) -> Told:
+    rows: list[Item] = []
+    for use in uses(ledger):
+        name = plan_name(ledger.facts, use.subscription) if use.subscription else None
+        found = told(use.method) if use.method else (row("unknown", nobody_else(ledger)),)
+        rows += [replace(each, label=name) for each in found] if len(uses(ledger)) > 1 else found
+    return limited(rows) if rows else Told((row("no_method", nobody_else(ledger)),))
 
 
 def _method(ledger: Ledger, found: Method) -> Item:
     customer = nobody_else(ledger)
     words = {"brand": _brand(found), "last4": found.last4}
-    if found.kind == "card":
-        return row("card", customer, words=words, facts=found.facts)
+    if found.kind in _CARDS:
+        kind = {"default": "card", "saved": "card_saved", "used": "card_used"}[found.standing]
+        return row(kind, customer, words=words, facts=found.facts)
     if found.kind in _BANKS:
-        return row("bank_debit", customer, words=words, facts=found.facts)
-    return row("method", customer, words={"brand": found.kind.replace("_", " ").title()}, facts=found.facts)
+        kind = "bank_used" if found.standing == "used" else "bank_debit"
+        return row(kind, customer, words=words, facts=found.facts)
+    name = _WALLETS.get(found.kind, found.kind.replace("_", " ").title())
+    return row("method", customer, words={"brand": name}, facts=found.facts)
 
 
 def _brand(found: Method) -> str | None:
-    return _BRANDS.get(found.brand or "", (found.brand or "").replace("_", " ").title()) or None
+    brand = "" if found.brand == "unknown" else found.brand or ""
+    return _BRANDS.get(brand, brand.replace("_", " ").title()) or None
 
 
 def card_expiry(ledger: Ledger, asked: Question) -> Told:
     """Until when the card is good, and whether it is still."""
     del asked
-    found = default_method(ledger)
-    if found is None:
-        return Told((row("no_method", nobody_else(ledger)),))
+    return _each_use(ledger, lambda found: _expiry(ledger, found))
+
+
+def _expiry(ledger: Ledger, found: Method) -> tuple[Item, ...]:
     if found.expires is None:
-        return Told((_method(ledger, found), row("no_expiry", nobody_else(ledger))))
+        return _method(ledger, found), row("no_expiry", nobody_else(ledger))
     year, month = found.expires
     words = {"brand": _brand(found), "last4": found.last4, "month": f"{month:02}/{year}"}
     kind = "card_expired" if over(found.expires, ledger.now) else "card_expires"
-    return Told((row(kind, nobody_else(ledger), words=words, facts=found.facts),))
+    return (row(kind, nobody_else(ledger), words=words, facts=found.facts),)
 
 
 def over(expires: tuple[int, int], now: int) -> bool:
@@ -61,7 +79,7 @@ def update_card(ledger: Ledger, asked: Question) -> Told:
     customer = nobody_else(ledger)
     if asked.portal:
         return Told((row("update_portal", customer, words={"link": asked.portal}),))
-    for each in open_invoices(ledger.facts):
+    for each in payable(ledger):
         link = secure(each.data.get("hosted_invoice_url"))
         if link:
             return Told((row("update_by_invoice", each, words={"link": link}),))

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal, InvalidOperation
-from itertools import pairwise
+from itertools import combinations
 
-from bridged.conversation.facts import Item, Seen, clean_label, facts_of, money_of
+from bridged.conversation.facts import Item, Seen, clean_label, facts_of, money_of, unlinked
 from bridged.conversation.ledger import (
     Ledger,
     captured,
     created,
     failed,
+    invoice_id,
     invoice_of,
     purpose,
     refunded,
     succeeded,
 )
-from bridged.conversation.owed import invoice_money, open_invoices
+from bridged.conversation.owed import invoice_money, open_invoices, owed
 from bridged.conversation.replies import Question, Told, limited, nobody_else, row
 from bridged.core.money import Money, exponent
-from bridged.mirror.shapes import amount, instant, obj, path, ref, text
+from bridged.mirror.shapes import amount, instant, obj, path, text
 
 _DAY = 86_400
 _CONFIRM_WITHIN = 30 * _DAY
 _TWICE_WITHIN = _DAY
 _LAST_LINES = 5
+_MOST_LINES = 10
 
 # Never what the bank suspects: fraud, a stolen or lost card and the like are told as "declined by the bank".
 _REASONS: Mapping[str, str] = {
@@ -39,6 +42,21 @@ _REASONS: Mapping[str, str] = {
     "currency_not_supported": "unsupported", "transaction_not_allowed": "unsupported", "account_closed": "account",
     "bank_account_closed": "account", "no_account": "account", "debit_not_authorized": "account",
 }  # fmt: skip
+
+
+# Rows of what is owed that say what becomes of a payment: those tried again or not, as they are worded here.
+_AGAIN: Mapping[str, str] = {
+    "invoice_retry": "retry", "invoice_unpaid": "retry_over", "invoice_attempt_now": "invoice_attempt_now",
+}  # fmt: skip
+_UNDER_WAY = frozenset({"invoice_processing", "invoice_settling", "invoice_action"})
+_NOT_TO_PAY = frozenset({"invoice_processing", "invoice_settling", "incomplete_lapsed"})
+"""Rows of open invoices that must not be paid (again)."""
+
+
+def payable(ledger: Ledger) -> tuple[Seen, ...]:
+    """Open invoices whose page may be opened to pay."""
+    closed = {each.sources[0] for each in owed(ledger.facts) if each.kind in _NOT_TO_PAY}
+    return tuple(each for each in open_invoices(ledger.facts) if each.id not in closed)
 
 
 def last_payment(ledger: Ledger, asked: Question) -> Told:
@@ -65,6 +83,10 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
     since = ledger.now - _CONFIRM_WITHIN
     waiting = [each for each in ledger.intents if each.data.get("status") in {"processing", "requires_action"}]
     known = [each for each in (*ledger.charges, *waiting) if (created(each) or 0) >= since]
+    if settled := _settled(ledger, since, known):
+        words = {"purpose": clean_label(settled.data.get("number"))}
+        total = money_of(settled.data.get("total"), settled.data.get("currency"))
+        return Told((row("confirm_invoice", settled, money=total, words=words),))
     if not known:
         older = succeeded(ledger)[:1]
         rows = [
@@ -82,10 +104,24 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
     return Told(_paid(ledger, newest, "confirmed"))
 
 
+def _settled(ledger: Ledger, since: int, known: Sequence[Seen]) -> Seen | None:
+    """An invoice that was paid since, later than every payment known, and by none of them: to the merchant directly."""
+    by_charge = {invoice_id(ledger, each) for each in ledger.charges}
+    latest = max([since, *(created(each) or 0 for each in known)])
+    for each in ledger.invoices:
+        paid_at = instant(path(each.data, "status_transitions", "paid_at")) or 0
+        something = (amount(each.data.get("total")) or 0) > 0 and each.id not in by_charge
+        if each.data.get("status") == "paid" and something and paid_at >= latest:
+            return each
+    return None
+
+
 def payment_failed_why(ledger: Ledger, asked: Question) -> Told:
     """The last failed payment and why, and what comes next; if it was paid since, that too."""
     del asked
     bad = next(iter(failed(ledger)), None)
+    if bad is None and (waiting := _retries(ledger)):
+        return Told(waiting)
     if bad is None:
         return Told((row("no_failure", nobody_else(ledger)),))
     later = [each for each in succeeded(ledger) if (created(each) or 0) > (created(bad) or 0)]
@@ -114,34 +150,32 @@ def retry_when(ledger: Ledger, asked: Question) -> Told:
 
 
 def _retries(ledger: Ledger) -> tuple[Item, ...]:
-    found: list[Item] = []
-    for each in open_invoices(ledger.facts):
-        attempt = instant(each.data.get("next_payment_attempt"))
-        tried = (amount(each.data.get("attempt_count")) or 0) > 0
-        if each.data.get("collection_method") == "send_invoice" or not tried:
-            continue
-        money = invoice_money(each.data)
-        if attempt is not None:
-            found.append(row("retry", each, when=attempt, money=money, at="next_payment_attempt"))
-        else:
-            found.append(row("retry_over", each, money=money))
-    return tuple(found)
+    """What becomes of the open invoices whose payment was tried, as in the answer about the next payment."""
+    tried = {each.id for each in open_invoices(ledger.facts) if (amount(each.data.get("attempt_count")) or 0) > 0}
+    due = [each for each in owed(ledger.facts) if each.kind in _UNDER_WAY or each.kind == "incomplete"]
+    again = [each for each in owed(ledger.facts) if each.kind in _AGAIN and tried & {*each.sources}]
+    found = [replace(each, kind=_AGAIN.get(each.kind, each.kind)) for each in (*again, *due)]
+    return tuple(unlinked(each if len(found) > 1 else replace(each, label=None)) for each in found)
 
 
 def pay_link(ledger: Ledger, asked: Question) -> Told:
     """Where each open invoice is paid."""
     del asked
     rows: list[Item] = []
-    unlinked = False
+    missing = False
+    told = {each.sources[0]: each for each in owed(ledger.facts) if each.kind in _NOT_TO_PAY}
     for each in open_invoices(ledger.facts):
+        if each.id in told:
+            rows.append(told[each.id])
+            continue
         link = secure(each.data.get("hosted_invoice_url"))
-        unlinked |= link is None
+        missing |= link is None
         words = {"link": link, "purpose": clean_label(each.data.get("number"))}
         rows.append(row("pay_here" if link else "pay_unlinked", each, money=invoice_money(each.data), words=words))
     if not rows:
         return Told((row("owes_nothing", nobody_else(ledger)),))
-    told = limited(rows)
-    return Told(told.items, "pay_link" if unlinked else None, told.further)
+    shown = limited(rows)
+    return Told(shown.items, "pay_link" if missing else None, shown.further)
 
 
 def secure(value: object) -> str | None:
@@ -163,8 +197,17 @@ def invoice_copy(ledger: Ledger, asked: Question) -> Told:
         return Told((row("no_invoices", nobody_else(ledger)),), "invoice_copy" if wanted or paid else None)
     if ledger.since is not None or ledger.until is not None or asked.slot("count"):
         return limited(rows)
-    place = 1 if asked.slot("which") == "previous" and len(rows) > 1 else 0
-    return Told((rows[place],))
+    place = _place(ledger, asked, [each.sources[0] for each in rows])
+    return Told((rows[place] if place < len(rows) else row("no_invoices", nobody_else(ledger)),))
+
+
+def _place(ledger: Ledger, asked: Question, told: Sequence[str]) -> int:
+    """Which one is meant: that of the payment or invoice told before, the one before it, else the last."""
+    paid = {invoice_id(ledger, each) for each in ledger.charges if each.id in asked.before}
+    before = [place for place, each in enumerate(told) if each in {*asked.before, *paid}]
+    if asked.slot("which") == "previous":
+        return before[-1] + 1 if before else 1
+    return before[0] if before and asked.slot("which") is None else 0
 
 
 def _in_period(ledger: Ledger, each: Seen) -> bool:
@@ -191,16 +234,17 @@ def _receipt(charge: Seen) -> Item | None:
 def payment_history(ledger: Ledger, asked: Question) -> Told:
     """The payments of the period, or the last few."""
     paid = [each for each in succeeded(ledger) if _in_period(ledger, each)]
+    bounded = ledger.since is not None or ledger.until is not None
     if not paid:
-        return Told((row("no_payments", nobody_else(ledger)),))
-    most = min(int(asked.slot("count") or _LAST_LINES), 10)
+        return Told((row("no_payments_then" if bounded else "no_payments", nobody_else(ledger)),))
+    most = min(int(asked.slot("count") or (_MOST_LINES if bounded else _LAST_LINES)), _MOST_LINES)
     lines = [
         row("history_line" if refunded(each) is None else "history_refunded", each, when=created(each),
             money=captured(each), words={"purpose": purpose(ledger, each)})
         for each in paid
     ]  # fmt: skip
     told = limited(lines, most)
-    return Told((row("history", nobody_else(ledger)), *told.items), None, 0)
+    return Told((row("history", nobody_else(ledger)), *told.items), None, told.further if bounded else 0)
 
 
 def total_spent(ledger: Ledger, asked: Question) -> Told:
@@ -218,13 +262,11 @@ def total_spent(ledger: Ledger, asked: Question) -> Told:
 def unknown_charge(ledger: Ledger, asked: Question) -> Told:
     """Payments made twice within a day; else those of the amount named; else the last one, and what it was for."""
     paid = succeeded(ledger)
-    if not paid:
-        return Told((row("no_payments", nobody_else(ledger)),), "unknown_charge")
     named = _of_amount(paid, asked.slot("amount"))
-    if named is not None and not named:
+    if not paid or (named is not None and not named):
         return Told((row("charge_unknown", nobody_else(ledger)),), "unknown_charge")
     some = named or paid
-    twice = _twice(some)
+    twice = _twice(ledger, some)
     if twice:
         first, second = twice
         said = row("charge_twice", second, first, when=created(second), then=created(first), money=captured(second))
@@ -260,14 +302,14 @@ def _of_amount(paid: tuple[Seen, ...], said: str | None) -> list[Seen] | None:
     return found
 
 
-def _twice(paid: list[Seen] | tuple[Seen, ...]) -> tuple[Seen, Seen] | None:
-    """Two of the same amount within a day, neither given back."""
+def _twice(ledger: Ledger, paid: Sequence[Seen]) -> tuple[Seen, Seen] | None:
+    """The newest two of the same amount within a day, neither given back, that did not pay two different invoices."""
     kept = [each for each in paid if refunded(each) is None]
-    for later, earlier in pairwise(kept):
+    for later, earlier in combinations(kept, 2):
         same = captured(later) == captured(earlier) and captured(later) is not None
         near = (created(later) or 0) - (created(earlier) or 0) <= _TWICE_WITHIN
-        other = ref(later.data.get("invoice")) != ref(earlier.data.get("invoice")) or later.data.get("invoice") is None
-        if same and near and other:
+        one, other = invoice_id(ledger, later), invoice_id(ledger, earlier)
+        if same and near and (one is None or other is None or one == other):
             return earlier, later
     return None
 
@@ -275,13 +317,12 @@ def _twice(paid: list[Seen] | tuple[Seen, ...]) -> tuple[Seen, Seen] | None:
 def credit(ledger: Ledger) -> tuple[Item, ...]:
     """What stands on the customer's balance: less than nothing is a credit."""
     customer = nobody_else(ledger)
-    balance = amount(customer.data.get("balance")) or 0
-    currency = text(customer.data.get("currency"))
-    if balance == 0 or currency is None:
+    balance = money_of(customer.data.get("balance"), customer.data.get("currency"))
+    if balance is None or balance.amount == 0:
         return ()
-    facts = facts_of(customer, "balance")
-    kind = "credit" if balance < 0 else "balance_due"
-    return (row(kind, customer, money=Money(abs(balance), currency), facts=facts),)
+    kind = "credit" if balance.amount < 0 else "balance_due"
+    positive = Money(abs(balance.amount), balance.currency)
+    return (row(kind, customer, money=positive, facts=facts_of(customer, "balance")),)
 
 
 def invoice_totals(ledger: Ledger) -> tuple[Item, ...]:

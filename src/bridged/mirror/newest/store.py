@@ -6,21 +6,48 @@ from collections.abc import Sequence
 from typing import Any
 
 from bridged.core.db import Conn
-from bridged.mirror.kinds import Kind
+from bridged.mirror.kinds import BY_NAME, Kind
 from bridged.mirror.store import ROW, Row, Scope, about
 
 
-async def newest_of_customer(conn: Conn, kind: Kind, scope: Scope, customer_id: str, limit: int) -> list[Row]:
-    """A customer's objects of a kind that has `customer_id`, newest first."""
+async def newest_of_customer(
+    conn: Conn,
+    kind: Kind,
+    scope: Scope,
+    customer_id: str,
+    limit: int,
+    bounds: tuple[int | None, int | None] = (None, None),
+) -> list[Row]:
+    """A customer's objects of a kind that has `customer_id`, newest first; of those created from the first until before
+    the second bound (Unix seconds), where they are given.
+    """
+    since, until = bounds
     cursor = await conn.execute(
         about(
             kind,
             (
                 "select " + ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
+                "and (%s::bigint is null or created >= to_timestamp(%s::bigint)) "
+                "and (%s::bigint is null or created < to_timestamp(%s::bigint)) "
                 "order by created desc, id limit %s"
             ),
         ),
-        (scope.connection_id, customer_id, limit),
+        (scope.connection_id, customer_id, since, since, until, until, limit),
+    )
+    return [Row(**row) for row in await cursor.fetchall()]
+
+
+async def charges_of(conn: Conn, scope: Scope, customer_id: str, amounts: Sequence[int], limit: int) -> list[Row]:
+    """A customer's charges of one of these amounts (minor units), newest first."""
+    cursor = await conn.execute(
+        about(
+            BY_NAME["charges"],
+            (
+                "select " + ROW + " from {table} where connection_id = %s and customer_id = %s and not deleted "
+                "and amount = any(%s::bigint[]) order by created desc, id limit %s"
+            ),
+        ),
+        (scope.connection_id, customer_id, list(amounts), limit),
     )
     return [Row(**row) for row in await cursor.fetchall()]
 
