@@ -65,8 +65,8 @@ _MOST_CHOICES = 3
 _MOST_QUESTIONS = 3
 _TELLING = 4
 
-# Who asks about their own payments says so, or uses words we know: of 214 phrasings with unknown words and none of these
-# 174 were off topic.
+# Who asks about their own payments says so, or uses words we know: of 214 phrasings with unknown words and none of
+# these 174 were off topic.
 _OWN: Mapping[str, frozenset[str]] = {
     language: frozenset(listed.split())
     for language, listed in {
