@@ -152,6 +152,23 @@ async def test_more_is_told_to_who_reads_the_code(scene: Scene) -> None:
     assert not any(code in str(turn["facts"]) for turn in (await scene.shown())[1])
 
 
+async def test_a_proof_is_of_one_customer(scene: Scene) -> None:
+    """Once the number is another customer's, nothing that was proved before opens their data."""
+    await scene.write("which card do you have on file?")
+    await scene.write(re.findall(r"\d{6}", scene.mail.received[0][2])[0])
+    await scene.round()
+    await scene.round()
+    async with scene.app.database.transaction(scene.phone.scope.workspace_id) as conn:
+        await conn.execute("delete from bridged.contacts where customer_id = %s", (scene.customer,))
+    await scene.phone.agree(scene.other, "+34612345678")
+    (plan,) = await scene.write("what plan am i on")
+    theirs = await asking.ask(scene.app, scene.at.connection, scene.other, "what plan am i on", asking.Thread(1))
+    assert plan.splitlines()[0] == theirs.answer.text.splitlines()[0]
+    (asked,) = await scene.write("which card do you have on file?")
+    assert "code" in asked
+    assert scene.mail.received[-1][0] == email_of(scene.at, scene.other)
+
+
 async def test_three_wrong_codes_end_it(scene: Scene) -> None:
     await scene.write("send me my invoice")
     code = re.findall(r"\d{6}", scene.mail.received[0][2])[0]

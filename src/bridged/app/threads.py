@@ -136,7 +136,7 @@ async def _known(conn: Conn, scope: Scope, waiting: Waiting, thread: Thread, now
     """Who has the number, and who proved to be somebody in this thread. A customer who is gone is nobody."""
     owners = (await contacts.owners(conn, scope, Identity(waiting.phone, waiting.bsuid))).customers
     living = [each for each in owners if await _living(conn, scope, each)]
-    bound = thread.customer_id
+    bound = thread.customer_id if thread.bound_at is not None else None
     if bound is not None and not await _living(conn, scope, bound):
         await store.unbind(conn, scope, thread.id)
         bound = None
@@ -348,8 +348,9 @@ async def _keep(conn: Conn, scope: Scope, waiting: Waiting, thread: Thread, said
     reading = read(_words(waiting), thread.language)
     question = reading.questions[0]
     shown = waiting.text if waiting.payload else reading.text
+    about = said.customer_id if said else thread.customer_id
     turn = Turn(
-        "customer", shown or f"[{waiting.type}]", waiting.at, waiting.wamid, intent=question.intent,
+        "customer", shown or f"[{waiting.type}]", waiting.at, about, waiting.wamid, intent=question.intent,
         confidence=question.confidence, slots=dict(question.slots), outcome=said.outcome if said else "silent",
     )  # fmt: skip
     thumb = _thumb(waiting)
@@ -366,12 +367,13 @@ async def _keep(conn: Conn, scope: Scope, waiting: Waiting, thread: Thread, said
     message_id = await outbox.put(conn, scope.workspace_id, scope.connection_id, draft, now)
     as_of = None if answer.as_of is None else datetime.fromtimestamp(answer.as_of, UTC)
     made = Turn(
-        "engine", answer.text, now, message_id=message_id, intent=answer.intent, engine=said.reply.engine,
+        "engine", answer.text, now, about, message_id=message_id, intent=answer.intent, engine=said.reply.engine,
         level=said.level, facts=[asdict(each) for each in answer.facts], as_of=as_of, latency_ms=took,
         micros=said.reply.micros,
     )  # fmt: skip
     await store.add(conn, scope, thread.id, made)
-    await store.change(conn, scope, thread.id, said.changes, now)
+    changes = said.changes if said.changes.customer_id else replace(said.changes, customer_id=said.customer_id)
+    await store.change(conn, scope, thread.id, changes, now)
     if said.reply.handoff is not None:
         handoff = said.reply.handoff
         await store.ticket(conn, scope, thread.id, said.customer_id, handoff.kind, handoff.summary, now)
@@ -460,7 +462,9 @@ async def say(app: App, connection: Connection, thread_id: str, actor: Actor, te
         )  # fmt: skip
         message_id = await outbox.put(conn, scope.workspace_id, scope.connection_id, draft, now)
         assert message_id is not None
-        await store.add(conn, scope, thread_id, Turn(f"person:{actor.name}", said, now, message_id=message_id))
+        await store.add(
+            conn, scope, thread_id, Turn(f"person:{actor.name}", said, now, found.customer_id, message_id=message_id)
+        )
         await store.take(conn, scope, thread_id, actor.name, now)
         act = Act("thread.said", f"thread {thread_id}", None, {"message": message_id}, connection.id)
         await record(conn, app.workspace_id, actor, act, now)

@@ -33,6 +33,7 @@ create table bridged.threads (
   unique (connection_id, channel_id, identity)
 );
 comment on column bridged.threads.identity is '"phone:+34…" or "bsuid:…": who writes, as the channel knows them';
+comment on column bridged.threads.customer_id is 'whom it was last about; proved by a code only where bound_at says when';
 comment on column bridged.threads.previous is 'what was answered last: intent, slots, objects';
 comment on column bridged.threads.pending is 'the question that waits for who asks to prove it';
 create index on bridged.threads (connection_id, said_at desc, id);
@@ -44,6 +45,7 @@ create table bridged.turns (
   thread_id uuid not null,
   number int not null,
   at timestamptz not null,
+  customer_id text,
   author text not null,
   text text not null,
   wamid text,
@@ -68,6 +70,7 @@ comment on column bridged.turns.author is 'customer, engine, or person:<name>';
 comment on column bridged.turns.outcome is 'of a question: answered, identity, choices, handoff, unanswered, silent, dropped';
 create unique index on bridged.turns (connection_id, wamid) where wamid is not null;
 create index on bridged.turns (connection_id, message_id) where message_id is not null;
+create index on bridged.turns (connection_id, customer_id);
 create index on bridged.turns (connection_id, at) where outcome in ('choices', 'unanswered') and done_at is null;
 
 create table bridged.tickets (

@@ -61,7 +61,8 @@ FORGOTTEN = (
     "bridged.profiles_due", "bridged.profiles", "bridged.profile_history", "bridged.moments", "bridged.scores",
     "bridged.score_history", "bridged.score_announcements", "bridged.contacts", "bridged.consents",
     "bridged.consent_history", "bridged.inbound_messages", "bridged.playbook_runs", "bridged.fact_slots",
-    "bridged.caps", "bridged.filter_members", "bridged.threads", "bridged.tickets", "bridged.verifications",
+    "bridged.caps", "bridged.filter_members", "bridged.turns", "bridged.threads", "bridged.tickets",
+    "bridged.verifications",
 )  # fmt: skip
 """Tables of which a customer's rows go; what hangs on them goes with them."""
 EMPTIED = ("bridged.events", "bridged.messages", "bridged.ledger")
@@ -74,13 +75,17 @@ with numbers as (
   update bridged.messages set phone = null, bsuid = null, parameters = '{}', body = '', interactive = null,
     reason = case when state = 'queued' then 'erased' else reason end,
     state = case when state = 'queued' then 'cancelled' else state end
-  where connection_id = %(connection)s and customer_id = %(customer)s and (body <> '' or phone is not null)
+  where connection_id = %(connection)s and (body <> '' or phone is not null) and (customer_id = %(customer)s
+    or (customer_id = '' and coalesce('phone:' || phone, 'bsuid:' || bsuid) in (select identity from numbers)))
   returning id, wamid
 ), statuses as (
   update bridged.message_statuses s set recipient = null, detail = null from emptied
   where s.connection_id = %(connection)s and s.message_id = emptied.id
 ), costs as (
   update bridged.ledger set customer_id = null where connection_id = %(connection)s and customer_id = %(customer)s
+), spoken as (
+  delete from bridged.threads t using numbers
+  where t.connection_id = %(connection)s and t.identity = numbers.identity
 ), windows as (
   delete from bridged.conversation_windows w using numbers
   where w.connection_id = %(connection)s and w.identity = numbers.identity

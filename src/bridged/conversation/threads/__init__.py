@@ -40,7 +40,9 @@ class Waiting:
 
 @dataclass(frozen=True, slots=True)
 class Thread:
-    """A conversation with one number or id. `customer_id`: who they proved to be; `turns`: how many there are."""
+    """A conversation with one number or id. `customer_id`: whom it was last about, who proved it by a code where
+    `bound_at` is set; `turns`: how many there are.
+    """
 
     id: str
     channel_id: str
@@ -79,6 +81,7 @@ class Turn:
     author: str
     text: str
     at: datetime
+    customer_id: str | None = None
     wamid: str | None = None
     message_id: str | None = None
     intent: str | None = None

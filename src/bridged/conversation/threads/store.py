@@ -126,27 +126,35 @@ async def threads(
 
 
 async def change(conn: Conn, scope: Scope, thread_id: str, to: Changes, now: datetime) -> None:
-    """What a question made of its thread."""
+    """What a question made of its thread. A proof is of one customer: where it is another's turn, it is gone."""
     await conn.execute(
-        "update bridged.threads set failures = %s, previous = case when %s::jsonb = '{}' then previous else "
-        "%s::jsonb end, "
-        "pending = %s, language = coalesce(%s, language), customer_id = coalesce(%s, customer_id), "
-        "bound_at = coalesce(%s, bound_at), verified_until = coalesce(%s, verified_until), heard_at = %s, said_at "
-        "= %s, "
-        "state = 'open', taken_by = null, taken_at = null where connection_id = %s and id = %s",
-        (
-            to.failures, orjson.dumps(to.previous).decode(), orjson.dumps(to.previous).decode(), to.pending,
-            to.language,
-            to.customer_id, to.bound_at, to.verified_until, now, now, scope.connection_id, thread_id,
-        ),
-    )  # fmt: skip
+        "update bridged.threads set failures = %(failures)s, pending = %(pending)s, "
+        "previous = case when %(previous)s::jsonb = '{}' then previous else %(previous)s::jsonb end, "
+        "language = coalesce(%(language)s, language), customer_id = coalesce(%(customer)s, customer_id), "
+        "bound_at = coalesce(%(bound)s, case when coalesce(%(customer)s, customer_id) = customer_id then bound_at "
+        "end), "
+        "verified_until = coalesce(%(until)s, case when coalesce(%(customer)s, customer_id) = customer_id "
+        "then verified_until end), heard_at = %(now)s, said_at = %(now)s, state = 'open', taken_by = null, "
+        "taken_at = null where connection_id = %(connection)s and id = %(thread)s",
+        {
+            "failures": to.failures,
+            "pending": to.pending,
+            "previous": orjson.dumps(to.previous).decode(),
+            "language": to.language,
+            "customer": to.customer_id,
+            "bound": to.bound_at,
+            "until": to.verified_until,
+            "now": now,
+            "connection": scope.connection_id,
+            "thread": thread_id,
+        },
+    )
 
 
 async def unbind(conn: Conn, scope: Scope, thread_id: str) -> None:
     """Nobody is proved here any more."""
     await conn.execute(
-        "update bridged.threads set customer_id = null, bound_at = null, verified_until = null "
-        "where connection_id = %s and id = %s",
+        "update bridged.threads set bound_at = null, verified_until = null where connection_id = %s and id = %s",
         (scope.connection_id, thread_id),
     )
 
@@ -179,13 +187,14 @@ async def add(conn: Conn, scope: Scope, thread_id: str, turn: Turn) -> int:
     row = await cursor.fetchone()
     assert row is not None
     await conn.execute(
-        "insert into bridged.turns (workspace_id, connection_id, thread_id, number, at, author, text, wamid, "
+        "insert into bridged.turns (workspace_id, connection_id, thread_id, number, at, customer_id, author, "
+        "text, wamid, "
         "message_id, "
         "intent, confidence, slots, engine, level, facts, as_of, latency_ms, micros, outcome) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s)",
         (
-            scope.workspace_id, scope.connection_id, thread_id, row["turns"], turn.at, turn.author, turn.text,
-            turn.wamid,
+            scope.workspace_id, scope.connection_id, thread_id, row["turns"], turn.at, turn.customer_id,
+            turn.author, turn.text, turn.wamid,
             turn.message_id, turn.intent, turn.confidence,
             None if turn.slots is None else orjson.dumps(turn.slots).decode(), turn.engine, turn.level,
             None if turn.facts is None else orjson.dumps(turn.facts).decode(), turn.as_of, turn.latency_ms, turn.micros,
