@@ -36,15 +36,16 @@ def test_the_given_phrasings(intent: str, question: str) -> None:
     assert [each.intent for each in reading.questions] == [intent]
 
 
-SETS = ("phrasings", *(f"phrasings_{each}" for each in ("second", "third", "fourth", "fifth", "sixth")))
+_LATER = "second third fourth fifth sixth eighth ninth"
+SETS = ("phrasings", *(f"phrasings_{each}" for each in _LATER.split()))
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_phrasings_that_stood_before_they_were_tried(name: str) -> None:
-    """2,472 in five languages, in many voices, each set written after words and rules and before it was tried.
+    """2,857 in five languages, in many voices, each set written after words and rules and before it was tried.
 
-    On their first runs 96.2, 94.2, 91.6, 95.7, 96.8 and 97.6 % of the answers were right and coverage was 95.1, 94.6,
-    89.3, 98.0, 96.1 and 96.4 %; since then the misses of each were mended.
+    On their first runs 96.2, 94.2, 91.6, 95.7, 96.8, 97.6, 97.7 and 98.7 % of the answers were right and coverage was
+    95.1, 94.6, 89.3, 98.0, 96.1, 96.4, 83.3 and 92.9 %; since then the misses of each were mended.
     """
     found = judged([outcome_of(each) for each in loaded((DATA / f"{name}.json").read_bytes())])
     assert found["precision"] >= 0.97
@@ -277,6 +278,7 @@ def test_case_and_punctuation_mean_nothing(case: tuple[str, str, str], shape: An
         ("I was away and my wife forgot the bill, how much do I owe?", ["amount_owed"]),
         ("My husband passed away. We don't need it any more, please cancel the subscription", ["cancel_request"]),
         ("tengo saldo y aun así no me acepta la tarjeta, ¿qué pasa?", ["payment_failed_why"]),
+        ("I lost my job, please cancel", ["cancel_request"]),
         ("my card was stolen and the bank sent a new one, so I want to change my card", ["update_card"]),
         ("My payment bounced on Monday because my salary was late, when will you try again?", ["retry_when"]),
     ],
@@ -308,11 +310,15 @@ def test_questions_about_somebody_else_are_none_of_ours(text: str) -> None:
     [
         ("my wife set this up, what plan do we have", "current_plan"),
         ("my boss needs a receipt for the last payment", "invoice_copy"),
+        ("Hi, John here, when is my next payment?", "next_payment_date"),
+        ("hola, soy Ana, ¿cuándo me cobran?", "next_payment_date"),
+        ("bonjour madame, je voudrais annuler mon abonnement", "cancel_request"),
         ("meine frau hat das bestellt, welches abo haben wir", "current_plan"),
     ],
 )
 def test_somebody_else_may_be_named(text: str, intent: str) -> None:
-    assert intent in (understand(text).intent, *understand(text).choices)
+    found = read(text).questions[0]
+    assert intent in (found.intent, *found.choices)
 
 
 def test_words_that_must_not_stand_beside_a_phrase() -> None:

@@ -158,13 +158,13 @@ SENSES: tuple[Sense, ...] = (
     _sense(
         "unknown_charge", 0.85, "which", "this", "charge", none="fail confirm last paid every history owe when next"
     ),
-    _sense("cancel_status", 0.93, "canceled", "done access when how_long confirm charge"),
+    _sense("cancel_status", 0.93, "canceled", "done access when how_long confirm charge", none="refund"),
     _sense("cancel_status", 0.9, "canceled", "access"),
     _sense("cancel_request", 0.94, "cancel", "want", none="access done"),
     _sense("cancel_request", 0.9, "cancel", none="canceled access done when"),
     _sense("cancel_request", 0.8, "cancel", "want", none="access"),
     _sense("cancel_status", 0.7, "cancel", "done access"),
-    _sense("cancel_status", 0.75, "canceled"),
+    _sense("cancel_status", 0.75, "canceled", none="refund"),
     _sense("billing_details", 0.96, "details", "alter", none="card method"),
     _sense("billing_details", 0.94, "details", "edit", none="card method receipt"),
     _sense("billing_details", 0.9, "details", "invoice have which", none="card method receipt"),

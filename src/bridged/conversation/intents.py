@@ -52,7 +52,7 @@ _RULE = 0.55
 # What speaks of something else gets so much for being off topic, what speaks of somebody else so much: more than a
 # rule and a like example give together. And so much what has unknown words and none of one's own.
 _ALIEN = 1.2
-_STRANGE = 0.9
+_STRANGE = 0.65
 _OTHERS = 1.5
 # What an intent must reach to be answered: by the rules of the next payment alone, or all in all and so far ahead of
 # the next one. Below, what reaches `_MAYBE` is offered, unless being off topic comes within `_DOUBTFUL` of it.
@@ -60,7 +60,7 @@ _STRICT = 0.68
 _SURE = 0.77
 _AHEAD = 0.12
 _MAYBE = 0.21
-_DOUBTFUL = 0.5
+_DOUBTFUL = 0.35
 _MOST_CHOICES = 3
 _MOST_QUESTIONS = 3
 _TELLING = 4
@@ -77,6 +77,11 @@ _OWN: Mapping[str, frozenset[str]] = {
         "fr": "je j mon ma mes me m moi nous notre nos",
     }.items()
 }
+
+# "Queremos", "precisamos": the verb alone says who.
+_OUR_VERBS: Mapping[str, tuple[str, ...]] = {
+    "es": ("amos", "emos", "imos"), "pt": ("amos", "emos", "imos"), "en": (), "de": (), "fr": ("ons",),
+}  # fmt: skip
 
 Signals = frozenset[str]
 
@@ -135,7 +140,11 @@ def read(text: str, language: str | None = None, *, previous: str | None = None)
         spoken = _language_of(words_of(kept), _assumed(language))
         return Reading(kept, spoken, (Understood(control[0], control[1], spoken, 1.0),))
     whole = understand(kept, language, previous=previous)
-    found = _asked_in(_parts(kept), whole.language, previous)
+    long = len(kept.split()) >= _LONG
+    found = _asked_in(_CLAUSE if long else _PART, kept, whole.language, previous)
+    if not found and not long and whole.intent == NONE and "others" not in _meant(words_of(kept), whole.language):
+        # What a message tells may be far from payments: "I lost my job, please cancel".
+        found = _asked_in(_CLAUSE, kept, whole.language, previous)
     asking = [each for each, asks in found if asks]
     told = [] if whole.choices else [each for each, _ in found]
     answers = {each.intent: each for each in reversed(asking or told)}
@@ -151,8 +160,11 @@ def _holds(whole: Understood, asking: list[Understood]) -> bool:
     return not asking or whole.confidence > asking[0].confidence
 
 
-def _asked_in(parts: list[str], language: str, previous: str | None) -> list[tuple[Understood, bool]]:
+def _asked_in(
+    pattern: re.Pattern[str], text: str, language: str, previous: str | None
+) -> list[tuple[Understood, bool]]:
     """What is understood of several parts, and whether each asks; what merely tells is context of what is asked."""
+    parts = [part for part in pattern.split(text) if part.strip()]
     found: list[tuple[Understood, bool]] = []
     for part in parts if len(parts) > 1 else ():
         each = understand(part, language, previous=previous)
@@ -175,15 +187,10 @@ _CLAUSE = re.compile(
 _LONG = 13
 _TELLS = re.compile(
     r"(?:i|we|my|our|im|ive|it|they|he|she|the|tengo|he|hemos|mi|mis|soy|estoy|me|nos|tenho|eu|meu|minha|estou|sou|"
-    r"ja|ich|wir|mein|meine|hab|habe|j|je|nous|mon|ma|mes|on)\b"
+    r"cancele|cancelei|pague|paguei|perdi|hice|fiz|cambie|mudei|ja|ich|wir|mein|meine|hab|habe|j|je|nous|mon|ma|mes|on)\b"
 )
 # "When" and "which" are also said of what is told ("when I was away").
 _ASKS = frozenset({"why", "how_much", "how_long", "want", "show", "send"})
-
-
-def _parts(text: str) -> list[str]:
-    pattern = _CLAUSE if len(text.split()) >= _LONG else _PART
-    return [part for part in pattern.split(text) if part.strip()]
 
 
 def _tells(part: str, language: str) -> bool:
@@ -199,11 +206,9 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
     words = words_of(text)
     spoken = _language_of(words, _assumed(language))
     lexicon = _lexicon(spoken)
-    mended = tuple(word if lexicon.reads(word) else _nearest(word, spoken) or word for word in words)
+    mended = _mended(words, spoken)
     signals = _signals(mended, lexicon)
-    meanings = meanings_of(" ".join(mended), spoken)
-    if strangers.asked_for(words, mended, spoken, lexicon.reads):
-        meanings |= {"others"}
+    meanings = _meant(words, spoken)
     found = slots.found_in(text, meanings, mended) | _slots(signals)
     strict = _strictly(mended, signals, lexicon, previous)
     if strict is not None and strict[1] >= _STRICT and not meanings & FOREIGN:
@@ -215,6 +220,18 @@ def understand(text: str, language: str | None = None, *, previous: str | None =
         return Understood(followed, found, spoken, 0.8)
     known = sum(lexicon.reads(word) for word in mended) / len(mended) if mended else 0.0
     return replace(_decided(ranked, spoken, known), slots=found)
+
+
+def _mended(words: tuple[str, ...], language: str) -> tuple[str, ...]:
+    lexicon = _lexicon(language)
+    return tuple(word if lexicon.reads(word) else _nearest(word, language) or word for word in words)
+
+
+def _meant(words: tuple[str, ...], language: str) -> frozenset[str]:
+    """The meanings of words; `others` where somebody else is asked about."""
+    mended = _mended(words, language)
+    meanings = meanings_of(" ".join(mended), language)
+    return meanings | {"others"} if strangers.asked_for(words, mended, language, _lexicon(language).reads) else meanings
 
 
 def _strictly(
@@ -241,7 +258,7 @@ def _weighed(
     # "And the next one, when?" is ours, "when is your next concert" is not.
     upcoming = not stranger and "next" in meanings and meanings & {"when", "how_much"}
     ours = meanings & OURS or meanings >= {"just", "confirm"} or upcoming
-    if stranger and not _OWN[language] & {*words}:
+    if stranger and not any(word in _OWN[language] or word.endswith(_OUR_VERBS[language]) for word in words):
         weighed[NONE] = weighed.get(NONE, 0.0) + _STRANGE
     if meanings & FOREIGN or not ours:
         weighed[NONE] = weighed.get(NONE, 0.0) + (_OTHERS if "others" in meanings else _ALIEN)

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "euro,euros,folgt,zeitraum,dasselbe,januar,februar,marz,april,mai,juni,juli,august,september,oktober,"
+    "plain": "erklaren,firma,nachricht,gefunden,prufen,vergessen,glaube,ungefahr,unseren,unserem,benutzt,benutzen,"
+    "nutzen,veraltet,ausgegangen,lief,buchhaltung,euro,euros,folgt,zeitraum,dasselbe,januar,februar,marz,april,mai,"
+    "juni,juli,august,september,oktober,"
     "november,dezember,montag,dienstag,mittwoch,donnerstag,freitag,samstag,sonntag,bekommen,erhalten,gemacht,getan,"
     "schnell,sofort,wirklich,ganz,guten,also,aber,weil,dass,ob,wenn,als,sehr,weniger,alle,alles,nichts,niemand,etwas,"
     "jemand,andere,anderer,"

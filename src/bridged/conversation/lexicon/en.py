@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "min,mins,scheduled,enough,yes,remain,remaining,bucks,dollars,dollar,euros,euro,pounds,january,february,"
+    "plain": "explain,explains,banking,sent,notice,notices,checking,books,checked,outdated,rough,roughly,nobody,"
+    "properly,accounting,overview,found,missed,sort,min,mins,scheduled,enough,yes,remain,remaining,bucks,dollars,"
+    "dollar,euros,euro,pounds,january,february,"
     "march,april,may,june,july,august,september,october,november,december,monday,tuesday,wednesday,thursday,friday,"
     "saturday,sunday,months,month,happened,happening,happens,please,hello,sir,madam,team,guys,dear,kindly,regards,"
     "amount,amounts,arent,aren,isn,wasn,weren,hasn,haven,doesn,didn,couldn,wouldn,shouldn,won,don,shows,show,leaves,"

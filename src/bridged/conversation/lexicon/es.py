@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "euros,euro,pesos,dolares,hara,haran,denme,abri,pasenme,ensename,puse,recuerdo,respuesta,hacerme,bucks,"
+    "plain": "explico,explicar,empresa,contabilidad,revisar,avisaron,aviso,encontre,igual,falta,paso,verdad,regla,"
+    "nuestras,nuestros,usamos,necesitamos,queremos,tenemos,podemos,gastamos,desactualizada,euros,euro,pesos,dolares,"
+    "hara,haran,denme,abri,pasenme,ensename,puse,recuerdo,respuesta,hacerme,bucks,"
     "enero,febrero,marzo,abril,mayo,junio,julio,agosto,septiembre,octubre,noviembre,diciembre,lunes,martes,miercoles,"
     "jueves,viernes,sabado,domingo,envieme,mandeme,digame,haga,hagan,puedan,quieran,recibir,recibi,hecho,hecha,mesmo,"
     "asi,aun,tambien,pero,como,muy,mas,menos,todo,toda,todos,todas,nada,nadie,algo,alguno,alguna,otro,"

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "euros,euro,ferez,tranche,janvier,fevrier,mars,avril,mai,juin,juillet,aout,septembre,octobre,novembre,"
+    "plain": "explique,expliquer,societe,verifier,avis,trouve,oublie,crois,peu,nos,avons,voulons,ouverte,ouvert,"
+    "utilisez,utilise,quand,meme,compta,comptabilite,euros,euro,ferez,tranche,janvier,fevrier,mars,avril,mai,juin,"
+    "juillet,aout,septembre,octobre,novembre,"
     "decembre,lundi,mardi,mercredi,jeudi,vendredi,samedi,dimanche,matin,soir,recevoir,faites,pourrais,envoyer,vite,"
     "stp,coup,aussi,mais,donc,car,parce,comme,tres,plus,moins,tout,toute,tous,toutes,rien,personne,quelque,quelques,"
     "chose,autre,autres,meme,chaque,sans,sous,entre,depuis,pendant,contre,vers,avant,apres,toujours,jamais,aujourd,"

@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 
 WORDS: Mapping[str, str] = {
-    "plain": "reais,euros,euro,ter,reenviar,apareceu,resolveu,anda,abri,casa,fim,certinho,lembro,resposta,"
+    "plain": "explicar,empresa,contabilidade,verificar,avisaram,achei,acho,esqueci,senhor,senhora,nossas,nossos,"
+    "usamos,precisamos,queremos,temos,podemos,gastamos,regular,desatualizado,houve,reais,euros,euro,ter,reenviar,"
+    "apareceu,resolveu,anda,abri,casa,fim,certinho,lembro,resposta,"
     "transferencia,janeiro,fevereiro,marco,abril,maio,junho,julho,agosto,setembro,outubro,novembro,dezembro,segunda,"
     "terca,quarta,quinta,sexta,sabado,domingo,manda,mandem,facam,receber,feito,feita,boa,tarde,noite,mesmo,mesma,"
     "assim,tambem,mas,porem,como,muito,mais,menos,tudo,todo,toda,todos,todas,nada,ninguem,algo,"
