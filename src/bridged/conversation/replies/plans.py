@@ -250,7 +250,7 @@ def _discount(ledger: Ledger, seen: Seen, given: object, plan: str | None) -> It
     if off is not None:
         return row("discount_amount", seen, when=end, at="discount.end", money=off, words={"plan": plan})
     taken = _taken(ledger, ref(given))
-    kind = "discount_last" if taken else "discount_some"
+    kind = "discount_last" if taken and taken.amount else "discount_some"
     return row(kind, seen, when=end, at="discount.end", money=taken, words={"plan": plan})
 
 
