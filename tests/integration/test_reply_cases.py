@@ -89,7 +89,7 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
         {
             "when will you try my card again": ACTION,
             "why did my payment fail": ACTION,
-            "send me a payment link": f"You can pay €19.00 for A-1 here: {HOSTED}",
+            "send me a payment link": f"You can pay €19.00 for invoice A-1 here: {HOSTED}",
         },
     ),
     "an attempt that should have been made": (
@@ -158,7 +158,8 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
             "end_behavior": {"missing_payment_method": "cancel"}})]},
         {"does my plan renew": "Your trial ends on Tuesday, 1 December 2026 (Berlin time). There is no payment method "
                                "on file, so your subscription will end then unless you add one; nothing will be "
-                               "charged."},
+                               "charged.",
+         "is my subscription cancelled": "Your subscription Plan A is not cancelled."},
     ),
     "a trial that ends with its plan and what was used": (
         {"subscriptions": [sub(status="trialing", trial_end=NOW + 3 * DAY, cancel_at_period_end=True, items={"data": [
