@@ -92,7 +92,7 @@ SAID = {
     "how much do i owe": "ACME-0005: A payment of €29.00 did not go through. It will be tried again "
     "automatically on Tuesday, 1 December 2026 (Berlin time); please make sure that your payment method works by "
     f"then. You can pay here: {HOSTED}\nYou have a credit of €5.00, which is taken off your next invoice.",
-    "send me a payment link": f"You can pay €29.00 for ACME-0005 here: {HOSTED}",
+    "send me a payment link": f"You can pay €29.00 for invoice ACME-0005 here: {HOSTED}",
     "send me my invoice": "Invoice ACME-0005 of €29.00 issued on Thursday, 26 November 2026 (Berlin time): "
     "https://pay.stripe.com/invoice/5/pdf",
     "show my payment history": "Your payments, the newest first:\n€29.00 on Tuesday, 27 October 2026 (Berlin "

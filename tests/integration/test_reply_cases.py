@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from bridged.conversation import run
+from bridged.conversation.facts import Need
 from bridged.conversation.run import Asker, Reply
 from bridged.core.db import Database
 from bridged.core.errors import NotFound
@@ -88,7 +89,7 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
         {
             "when will you try my card again": ACTION,
             "why did my payment fail": ACTION,
-            "send me a payment link": f"You can pay €19.00 for A-1 here: {HOSTED}",
+            "send me a payment link": f"You can pay €19.00 for invoice A-1 here: {HOSTED}",
         },
     ),
     "an attempt that should have been made": (
@@ -157,7 +158,8 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
             "end_behavior": {"missing_payment_method": "cancel"}})]},
         {"does my plan renew": "Your trial ends on Tuesday, 1 December 2026 (Berlin time). There is no payment method "
                                "on file, so your subscription will end then unless you add one; nothing will be "
-                               "charged."},
+                               "charged.",
+         "is my subscription cancelled": "Your subscription Plan A is not cancelled."},
     ),
     "a trial that ends with its plan and what was used": (
         {"subscriptions": [sub(status="trialing", trial_end=NOW + 3 * DAY, cancel_at_period_end=True, items={"data": [
@@ -212,6 +214,18 @@ SITUATIONS: Mapping[str, tuple[World, Mapping[str, str]]] = {
     "an invoice that was paid to the merchant directly": (
         {"invoices": [bill(status="paid", amount_remaining=0, status_transitions={"paid_at": NOW - DAY})]},
         {"has my invoice been paid": "Yes, your invoice A-1 of €19.00 is paid."},
+    ),
+    "a payment, and an invoice that was not paid since": (
+        {"charges": [charge("1", 20)], "invoices": [bill()]},
+        {"did my payment go through": "Your invoice of €19.00 is open and will not be charged automatically, so please "
+                                      "pay it yourself.\nYour last payment was €19.00 on Sunday, 8 November 2026 "
+                                      "(Berlin time)."},
+    ),
+    "nothing paid, and an invoice that is open": (
+        {"invoices": [bill(next_payment_attempt=NOW + 3 * DAY)]},
+        {"did my payment go through": "I see no payment from you in the last month.\nA payment of €19.00 did not go "
+                                      "through. It will be tried again automatically on Tuesday, 1 December 2026 "
+                                      "(Berlin time); please make sure that your payment method works by then."},
     ),
     "more payments than are looked at": (
         {"charges": [charge(str(days), days, amount=100 + days, amount_captured=100 + days) for days in range(1, 90)],
@@ -302,3 +316,19 @@ async def test_what_was_never_read_is_not_said_to_be_nothing(desk: Desk) -> None
         ("I can't look that up at the moment; a person will check it.", "unread"),
         ("Your last payment was €1.01", None),
     ]
+
+
+async def test_methods_are_read_where_one_that_is_charged_is_not_known(desk: Desk) -> None:
+    read: list[object] = []
+    customer = desk.customers["a method that is set and cannot be read is not guessed"]
+    asker = Asker(desk.scope, customer, "Europe/Berlin", "DE", fresh=True)
+
+    async def freshen(customer: str, needs: object) -> None:
+        read.append(needs)
+        found = given_to(customer, card("9", "visa", "9999") | {"customer": CUSTOMER})
+        await stored(desk.database, desk.scope, "payment_methods", [found], NOW - 10)
+
+    for _ in range(2):
+        reply = await run.reply(desk.database, asker, "which card do you have on file", NOW, freshen, 5.0)
+        assert plain(reply.answer.text) == "Payments are taken from your Visa card ending in 9999."
+    assert read == [(Need("methods", customer),)]

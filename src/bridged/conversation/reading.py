@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -62,7 +62,7 @@ async def read_ledger(
     scope, customer = asker.scope, asker.customer_id
     wanted = _NEEDED.get(intent, frozenset())
     async with database.transaction(scope.workspace_id) as conn:
-        facts = await _facts(conn, asker, now)
+        facts = await _facts(conn, asker, now, _PARTS.get(intent, _WHOLE))
         period = period_of(named, voice_of(facts, "en").zone, now)
         bounds = (period.since, period.until) if intent in _OF_A_PERIOD else (None, None)
         known: dict[str, list[Row]] = {
@@ -76,7 +76,9 @@ async def read_ledger(
         some = [row.id for row in charges]
         refunds = await newest.of_charges(conn, BY_NAME["refunds"], scope, some) if "refunds" in wanted else []
         disputes = await newest.of_charges(conn, BY_NAME["disputes"], scope, some) if "disputes" in wanted else []
-        links = await _links(conn, scope, charges, known.get("invoices", [])) if charges else {}
+        links = (
+            await _links(conn, scope, charges, known.get("invoices", [])) if charges and "invoices" in wanted else {}
+        )
         coupons = await mirror.by_ids(conn, BY_NAME["coupons"], scope, _coupons(facts)) if "coupons" in wanted else []
         sums = await newest.spent(conn, scope, customer, period.since, period.until) if "totals" in wanted else []
     return Ledger(
@@ -129,21 +131,31 @@ def _discounts(owner: Json) -> tuple[Json, ...]:
     return (*rows(owner.get("discounts")), *((found,) if (found := obj(owner.get("discount"))) else ()))
 
 
-async def _facts(conn: Conn, asker: Place, now: int) -> Facts:
+_WHOLE = frozenset({"plans", "names", "owed", "schedules", "previews"})
+_PLANS = frozenset({"plans", "names"})
+_OWED = frozenset({"plans", "owed"})
+_PARTS: Mapping[str, frozenset[str]] = {
+    "last_payment": _PLANS, "payment_history": _PLANS, "unknown_charge": _PLANS, "invoice_copy": _PLANS,
+    "refund_status": _PLANS, "dispute_status": _PLANS, "total_spent": frozenset(), "billing_details": frozenset(),
+    "payment_confirm": _PLANS | _OWED, "payment_failed_why": _PLANS | _OWED, "retry_when": _OWED,
+    "amount_owed": _OWED, "pay_link": _OWED, "update_card": _OWED, "plan_price": _PLANS, "discount_status": _PLANS,
+    "card_on_file": _PLANS, "card_expiry": _PLANS, "current_plan": _PLANS | {"schedules"},
+    "subscription_status": _PLANS | {"schedules"}, "cancel_status": _PLANS | {"schedules"},
+    "cancel_request": _OWED, "refund_request": _OWED, "change_plan": _OWED,
+}  # fmt: skip
+"""What an intent needs of what bears on payments due; the rest need it all. Each part is a statement or more."""
+
+
+async def _facts(conn: Conn, asker: Place, now: int, parts: Collection[str] = _WHOLE) -> Facts:
     scope, customer = asker.scope, asker.customer_id
     found = await mirror.get(conn, BY_NAME["customers"], scope, customer)
-    subscriptions = await mirror.of_customer(conn, BY_NAME["subscriptions"], scope, customer)
-    invoices = await mirror.of_customer(conn, BY_NAME["invoices"], scope, customer, _UNFINISHED)
-    waiting = await mirror.of_customer(conn, BY_NAME["payment_intents"], scope, customer, _WAITING)
-    schedules = await mirror.of_customer(conn, BY_NAME["subscription_schedules"], scope, customer)
-    payments = await mirror.invoice_payments(
-        conn, scope, invoice_ids=[row.id for row in invoices], intent_ids=[row.id for row in waiting]
-    )
-    paying = {intent for row in payments if (intent := payment_intent_paying(row.data))}
-    intents = await mirror.by_ids(conn, BY_NAME["payment_intents"], scope, sorted(paying | {row.id for row in waiting}))
-    owners = [row.id for row in (*subscriptions, *schedules)]
-    previews = await mirror.by_ids(conn, INVOICE_PREVIEWS, scope, owners)
-    products = await mirror.by_ids(conn, BY_NAME["products"], scope, _products(subscriptions))
+    subscriptions = await _of(conn, asker, "subscriptions") if "plans" in parts else []
+    schedules = await _of(conn, asker, "subscription_schedules") if "schedules" in parts else []
+    invoices, payments, intents = await _unfinished(conn, asker) if "owed" in parts else ([], [], [])
+    owners = [row.id for row in (*subscriptions, *schedules)] if "previews" in parts else []
+    previews = await mirror.by_ids(conn, INVOICE_PREVIEWS, scope, owners) if owners else []
+    sold = _products(subscriptions) if "names" in parts else []
+    products = await mirror.by_ids(conn, BY_NAME["products"], scope, sold) if sold else []
     return Facts(
         now=now,
         customer=_seen(found) if found else None,
@@ -158,6 +170,25 @@ async def _facts(conn: Conn, asker: Place, now: int) -> Facts:
         country=asker.country,
         doubtful=not asker.fresh,
     )
+
+
+async def _of(conn: Conn, asker: Place, kind: str, statuses: Sequence[str] | None = None) -> list[Row]:
+    return await mirror.of_customer(conn, BY_NAME[kind], asker.scope, asker.customer_id, statuses)
+
+
+async def _unfinished(conn: Conn, asker: Place) -> tuple[list[Row], list[Row], list[Row]]:
+    """Open and draft invoices, the payments of them, and the PaymentIntents of those or that wait by themselves."""
+    invoices = await _of(conn, asker, "invoices", _UNFINISHED)
+    waiting = await _of(conn, asker, "payment_intents", _WAITING)
+    ids = [row.id for row in waiting]
+    if not invoices and not waiting:
+        return [], [], []
+    payments = await mirror.invoice_payments(
+        conn, asker.scope, invoice_ids=[row.id for row in invoices], intent_ids=ids
+    )
+    paying = {intent for row in payments if (intent := payment_intent_paying(row.data))} - {*ids}
+    others = await mirror.by_ids(conn, BY_NAME["payment_intents"], asker.scope, sorted(paying)) if paying else []
+    return invoices, payments, [*waiting, *others]
 
 
 def _seen(row: Row) -> Seen:

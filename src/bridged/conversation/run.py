@@ -16,7 +16,7 @@ from bridged.conversation.answers import needs, refusal
 from bridged.conversation.composing import Composed, composed, joined, spoken
 from bridged.conversation.facts import Answer, Facts, Need, NeedKind, customer_of
 from bridged.conversation.intents import INTENTS, NONE, Reading, Understood, read
-from bridged.conversation.ledger import Ledger
+from bridged.conversation.ledger import Ledger, uses
 from bridged.conversation.model import Model
 from bridged.conversation.phrases.titles import TITLES
 from bridged.conversation.reading import Place, read_facts, read_ledger
@@ -223,10 +223,11 @@ async def known(
         async with asyncio.timeout(deadline):
             if not asker.knows(asked.intent):
                 await freshen(asker.customer_id, needs_of(asked.intent, asker.customer_id))
+            elif asked.intent in _OF_METHODS and await _methods_behind(database, asker, asked.intent, now):
+                await freshen(asker.customer_id, (Need("methods", asker.customer_id),))
             if ahead:
                 facts = await _facts_after_needs(database, asker, now, freshen)
-                ledger = await read_ledger(database, asker, asked.intent, period, now)
-                return replace(ledger, facts=replace(facts, doubtful=False)), None
+                return Ledger(replace(facts, doubtful=False)), None
     except (BridgedError, TimeoutError) as error:
         trouble = error if isinstance(error, BridgedError) else None
         found = await read_ledger(database, asker, asked.intent, period, now, _amounts(asked))
@@ -235,6 +236,14 @@ async def known(
     return await read_ledger(database, read_now, asked.intent, period, now, _amounts(asked)), None
 
 
+async def _methods_behind(database: Database, asker: Asker, intent: str, now: int) -> bool:
+    """Whether a payment method that is charged is not known, or was seen too long ago: no sync lists them."""
+    ledger = await read_ledger(database, asker, intent, None, now)
+    seen = [fact.as_of for use in uses(ledger) for fact in (use.method.facts if use.method else ())]
+    return any(use.method is None for use in uses(ledger)) or min(seen, default=now) < now - FRESH_WITHIN[intent]
+
+
+_OF_METHODS = frozenset({"card_on_file", "card_expiry"})
 _AHEAD = frozenset({"next_payment_date", "next_payment_amount", "trial_end"})
 """What is answered by Stripe's preview of what comes, where there is one."""
 

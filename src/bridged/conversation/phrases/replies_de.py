@@ -45,7 +45,7 @@ PHRASES: Mapping[str, str] = {
     "credit": "Sie haben ein Guthaben von {amount}, das von Ihrer nächsten Rechnung abgezogen wird.",
     "balance_due": "{amount} kommen zu Ihrer nächsten Rechnung hinzu.",
     "uncollectible": "Eine ältere Rechnung[ über {amount}] wurde nie bezahlt.",
-    "pay_here": "Hier können Sie[ {amount}][ für {purpose}] bezahlen: {link}",
+    "pay_here": "Hier können Sie[ {amount}][ für Rechnung {purpose}] bezahlen: {link}",
     "pay_unlinked": "Ihre Rechnung[ {purpose}][ über {amount}] ist offen. Ich habe keinen Link dafür; jemand schickt "
     "Ihnen einen.",
     "invoice_here": "Rechnung[ {purpose}][ über {amount}], ausgestellt {on}: {link}",
@@ -90,16 +90,16 @@ PHRASES: Mapping[str, str] = {
     "discount_amount": "Sie bekommen {amount} Rabatt[ auf {plan}][, bis {date}].",
     "discount_some": "Es gilt ein Rabatt[ auf {plan}][, bis {date}].",
     "discount_last": "Es gilt ein Rabatt[ auf {plan}][, bis {date}]. Auf Ihrer letzten Rechnung waren es {amount}.",
-    "card": "Abgebucht wird von Ihrer Karte[ {brand}][ mit den Endziffern {last4}].",
-    "card_saved": "Hinterlegt ist Ihre Karte[ {brand}][ mit den Endziffern {last4}].",
-    "card_used": "Ihre letzte Zahlung erfolgte mit Ihrer Karte[ {brand}][ mit den Endziffern {last4}].",
+    "card": "Abgebucht wird von Ihrer [{brand}-]Karte[ mit den Endziffern {last4}].",
+    "card_saved": "Hinterlegt ist Ihre [{brand}-]Karte[ mit den Endziffern {last4}].",
+    "card_used": "Ihre letzte Zahlung erfolgte mit Ihrer [{brand}-]Karte[ mit den Endziffern {last4}].",
     "bank_debit": "Abgebucht wird von Ihrem Bankkonto[ mit den Endziffern {last4}].",
     "bank_used": "Ihre letzte Zahlung wurde von Ihrem Bankkonto[ mit den Endziffern {last4}] abgebucht.",
     "method": "Sie zahlen mit {brand}.",
     "no_method": "Ich sehe keine gespeicherte Zahlungsmethode.",
-    "no_expiry": "Sie hat kein Ablaufdatum.",
-    "card_expires": "Ihre Karte[ {brand}][ mit den Endziffern {last4}] ist bis Ende {month} gültig.",
-    "card_expired": "Ihre Karte[ {brand}][ mit den Endziffern {last4}] ist Ende {month} abgelaufen.",
+    "no_expiry": "Dafür gibt es kein Ablaufdatum.",
+    "card_expires": "Ihre [{brand}-]Karte[ mit den Endziffern {last4}] ist bis Ende {month} gültig.",
+    "card_expired": "Ihre [{brand}-]Karte[ mit den Endziffern {last4}] ist Ende {month} abgelaufen.",
     "update_portal": "Hier können Sie Ihre Zahlungsmethode ändern: {link}",
     "update_by_invoice": "Wenn Sie Ihre offene Rechnung hier bezahlen, können Sie die neue Karte angeben: {link}",
     "update_person": "Das kann ich in diesem Chat nicht ändern. Jemand hilft Ihnen dabei; bitte senden Sie hier nie "
@@ -139,21 +139,21 @@ PHRASES: Mapping[str, str] = {
     "wissen?",
     "thanks": "Gern geschehen!",
     "ok": "In Ordnung. Möchten Sie noch etwas zu Ihren Zahlungen wissen?",
-    "person_identity": "Um Ihnen das zu sagen, muss ich erst sicher sein, dass Sie es sind. Jemand hilft "
-    "Ihnen hier dabei.",
-    "code_sent": "Um sicher zu sein, dass Sie es sind, habe ich einen Code an die E-Mail-Adresse geschickt, "
-    "die wir von Ihnen haben. Bitte senden Sie ihn hier innerhalb von zehn Minuten.",
-    "ask_email": "Um sicher zu sein, dass Sie es sind, senden Sie mir bitte die E-Mail-Adresse, die Sie bei "
-    "uns verwenden.",
-    "code_maybe": "Wenn wir diese Adresse kennen, ist ein Code an sie unterwegs. Bitte senden Sie ihn hier "
-    "innerhalb von zehn Minuten.",
+    "person_identity": "Um Ihnen das zu sagen, muss ich erst sicher sein, dass Sie es sind. Jemand hilft Ihnen hier "
+    "dabei.",
+    "code_sent": "Um sicher zu sein, dass Sie es sind, habe ich einen Code an die E-Mail-Adresse geschickt, die wir "
+    "von Ihnen haben. Bitte senden Sie ihn hier innerhalb von zehn Minuten.",
+    "ask_email": "Um sicher zu sein, dass Sie es sind, senden Sie mir bitte die E-Mail-Adresse, die Sie bei uns "
+    "verwenden.",
+    "code_maybe": "Wenn wir diese Adresse kennen, ist ein Code an sie unterwegs. Bitte senden Sie ihn hier innerhalb "
+    "von zehn Minuten.",
     "code_wrong": "Dieser Code stimmt nicht. Bitte versuchen Sie es noch einmal.",
     "code_over": "Dieser Code gilt nicht mehr. Bitte stellen Sie Ihre Frage noch einmal.",
-    "code_locked": "Es waren zu viele Versuche. Bitte kommen Sie morgen wieder, oder erreichen Sie mit "
-    "„Mensch“ eine Person.",
+    "code_locked": "Es waren zu viele Versuche. Bitte kommen Sie morgen wieder, oder erreichen Sie mit „Mensch“ eine "
+    "Person.",
     "verified": "Danke, jetzt weiß ich, dass Sie es sind. Was möchten Sie wissen?",
     "mail_subject": "Ihr Code für {name}",
-    "mail_text": "Ihr Code lautet {code}. Senden Sie ihn innerhalb von zehn Minuten im Chat mit {name}. Wenn "
-    "Sie ihn nicht angefordert haben, beachten Sie diese Nachricht nicht und geben Sie den Code niemandem.",
+    "mail_text": "Ihr Code lautet {code}. Senden Sie ihn innerhalb von zehn Minuten im Chat mit {name}. Wenn Sie ihn "
+    "nicht angefordert haben, beachten Sie diese Nachricht nicht und geben Sie den Code niemandem.",
     "media": "Ich kann nur Text lesen. Bitte schreiben Sie Ihre Frage.",
 }

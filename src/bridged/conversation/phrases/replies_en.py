@@ -44,7 +44,7 @@ PHRASES: Mapping[str, str] = {
     "credit": "You have a credit of {amount}, which is taken off your next invoice.",
     "balance_due": "{amount} will be added to your next invoice.",
     "uncollectible": "An older invoice[ of {amount}] was never paid.",
-    "pay_here": "You can pay[ {amount}][ for {purpose}] here: {link}",
+    "pay_here": "You can pay[ {amount}][ for invoice {purpose}] here: {link}",
     "pay_unlinked": "Your invoice[ {purpose}][ of {amount}] is open. I have no link for it; a person will send you "
     "one.",
     "invoice_here": "Invoice[ {purpose}][ of {amount}] issued {on}: {link}",
@@ -133,8 +133,8 @@ PHRASES: Mapping[str, str] = {
     "thanks": "You're welcome!",
     "ok": "All right. Is there anything else about your payments?",
     "person_identity": "To tell you that, I must first be sure that it is you. A person will help you with that here.",
-    "code_sent": "To be sure that it is you, I have sent a code to the e-mail address we have for you. "
-    "Please send it here within ten minutes.",
+    "code_sent": "To be sure that it is you, I have sent a code to the e-mail address we have for you. Please send it "
+    "here within ten minutes.",
     "ask_email": "To be sure that it is you, please send me the e-mail address you use with us.",
     "code_maybe": "If we know that address, a code is on its way to it. Please send the code here within ten minutes.",
     "code_wrong": "That code is not right. Please try again.",
@@ -142,7 +142,7 @@ PHRASES: Mapping[str, str] = {
     "code_locked": "There were too many tries. Please come back tomorrow, or write “human” to reach a person.",
     "verified": "Thank you, now I know that it is you. What would you like to know?",
     "mail_subject": "Your code for {name}",
-    "mail_text": "Your code is {code}. Send it in the chat with {name} within ten minutes. If you did not "
-    "ask for it, ignore this message and tell nobody the code.",
+    "mail_text": "Your code is {code}. Send it in the chat with {name} within ten minutes. If you did not ask for it, "
+    "ignore this message and tell nobody the code.",
     "media": "I can only read text. Please write your question.",
 }

@@ -42,7 +42,7 @@ PHRASES: Mapping[str, str] = {
     "credit": "Tienes un saldo a favor de {amount}, que se descontará de tu próxima factura.",
     "balance_due": "Se sumarán {amount} a tu próxima factura.",
     "uncollectible": "Una factura anterior[ de {amount}] quedó sin pagar.",
-    "pay_here": "Puedes pagar[ {amount}][ por {purpose}] aquí: {link}",
+    "pay_here": "Puedes pagar[ {amount}][ por la factura {purpose}] aquí: {link}",
     "pay_unlinked": "Tu factura[ {purpose}][ de {amount}] está pendiente. No tengo un enlace; una persona te enviará "
     "uno.",
     "invoice_here": "Factura[ {purpose}][ de {amount}] emitida {on}: {link}",
@@ -133,8 +133,8 @@ PHRASES: Mapping[str, str] = {
     "thanks": "¡De nada!",
     "ok": "De acuerdo. ¿Algo más sobre tus pagos?",
     "person_identity": "Para decírtelo, primero debo comprobar que eres tú. Una persona te ayudará aquí.",
-    "code_sent": "Para comprobar que eres tú, he enviado un código al correo que tenemos de ti. Envíalo aquí "
-    "en los próximos diez minutos.",
+    "code_sent": "Para comprobar que eres tú, he enviado un código al correo que tenemos de ti. Envíalo aquí en los "
+    "próximos diez minutos.",
     "ask_email": "Para comprobar que eres tú, envíame el correo que usas con nosotros.",
     "code_maybe": "Si conocemos ese correo, un código va en camino. Envíalo aquí en los próximos diez minutos.",
     "code_wrong": "Ese código no es correcto. Inténtalo de nuevo.",
@@ -142,7 +142,7 @@ PHRASES: Mapping[str, str] = {
     "code_locked": "Hubo demasiados intentos. Vuelve mañana, o escribe «persona» para hablar con alguien.",
     "verified": "Gracias, ahora sé que eres tú. ¿Qué te gustaría saber?",
     "mail_subject": "Tu código para {name}",
-    "mail_text": "Tu código es {code}. Envíalo en el chat con {name} en los próximos diez minutos. Si no lo "
-    "pediste, ignora este mensaje y no des el código a nadie.",
+    "mail_text": "Tu código es {code}. Envíalo en el chat con {name} en los próximos diez minutos. Si no lo pediste, "
+    "ignora este mensaje y no des el código a nadie.",
     "media": "Solo puedo leer texto. Escribe tu pregunta, por favor.",
 }

@@ -44,7 +44,7 @@ PHRASES: Mapping[str, str] = {
     "credit": "Vous avez un avoir de {amount}, qui sera déduit de votre prochaine facture.",
     "balance_due": "{amount} seront ajoutés à votre prochaine facture.",
     "uncollectible": "Une facture plus ancienne[ de {amount}] n'a jamais été payée.",
-    "pay_here": "Vous pouvez payer[ {amount}][ pour {purpose}] ici : {link}",
+    "pay_here": "Vous pouvez payer[ {amount}][ pour la facture {purpose}] ici : {link}",
     "pay_unlinked": "Votre facture[ {purpose}][ de {amount}] est ouverte. Je n'ai pas de lien ; une personne vous en "
     "enverra un.",
     "invoice_here": "Facture[ {purpose}][ de {amount}] émise {on} : {link}",
@@ -138,19 +138,19 @@ PHRASES: Mapping[str, str] = {
     "savoir ?",
     "thanks": "Je vous en prie !",
     "ok": "D'accord. Autre chose au sujet de vos paiements ?",
-    "person_identity": "Pour vous le dire, je dois d'abord m'assurer que c'est bien vous. Une personne va "
-    "vous aider ici.",
-    "code_sent": "Pour m'assurer que c'est bien vous, j'ai envoyé un code à l'adresse e-mail que nous avons "
-    "de vous. Merci de l'envoyer ici dans les dix minutes.",
+    "person_identity": "Pour vous le dire, je dois d'abord m'assurer que c'est bien vous. Une personne va vous aider "
+    "ici.",
+    "code_sent": "Pour m'assurer que c'est bien vous, j'ai envoyé un code à l'adresse e-mail que nous avons de vous. "
+    "Merci de l'envoyer ici dans les dix minutes.",
     "ask_email": "Pour m'assurer que c'est bien vous, envoyez-moi l'adresse e-mail que vous utilisez chez nous.",
-    "code_maybe": "Si nous connaissons cette adresse, un code lui est envoyé. Merci de l'envoyer ici dans "
-    "les dix minutes.",
+    "code_maybe": "Si nous connaissons cette adresse, un code lui est envoyé. Merci de l'envoyer ici dans les dix "
+    "minutes.",
     "code_wrong": "Ce code n'est pas correct. Merci de réessayer.",
     "code_over": "Ce code n'est plus valable. Merci de reposer votre question.",
     "code_locked": "Il y a eu trop d'essais. Revenez demain, ou écrivez « personne » pour joindre quelqu'un.",
     "verified": "Merci, je sais maintenant que c'est bien vous. Que souhaitez-vous savoir ?",
     "mail_subject": "Votre code pour {name}",
-    "mail_text": "Votre code est {code}. Envoyez-le dans la conversation avec {name} dans les dix minutes. "
-    "Si vous ne l'avez pas demandé, ignorez ce message et ne donnez le code à personne.",
+    "mail_text": "Votre code est {code}. Envoyez-le dans la conversation avec {name} dans les dix minutes. Si vous ne "
+    "l'avez pas demandé, ignorez ce message et ne donnez le code à personne.",
     "media": "Je ne peux lire que du texte. Merci d'écrire votre question.",
 }

@@ -91,6 +91,7 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
         older = succeeded(ledger)[:1]
         rows = [
             row("confirm_none", nobody_else(ledger)),
+            *_open_since(ledger, 0),
             *(item for each in older for item in _paid(ledger, each, "paid_last")),
         ]
         return Told(tuple(rows))
@@ -101,7 +102,15 @@ def payment_confirm(ledger: Ledger, asked: Question) -> Told:
         return Told((row(kind, newest, money=money_of(newest.data.get("amount"), newest.data.get("currency"))),))
     if status == "failed":
         return Told((_failure(newest, "confirm_failed"), *_retries(ledger)))
-    return Told(_paid(ledger, newest, "confirmed"))
+    unpaid = _open_since(ledger, created(newest) or 0)
+    return Told((*unpaid, *_paid(ledger, newest, "paid_last" if unpaid else "confirmed")))
+
+
+def _open_since(ledger: Ledger, moment: int) -> tuple[Item, ...]:
+    """Invoices issued later than the last payment that are not paid: who asks may mean one of them."""
+    later = {each.id for each in open_invoices(ledger.facts) if (created(each) or 0) > moment}
+    found = [each for each in owed(ledger.facts) if later & {*each.sources}]
+    return tuple(unlinked(each if len(found) > 1 else replace(each, label=None)) for each in found[:3])
 
 
 def _settled(ledger: Ledger, since: int, known: Sequence[Seen]) -> Seen | None:

@@ -179,7 +179,8 @@ def cancel_status(ledger: Ledger, asked: Question) -> Told:
         if goes.ends is not None:
             found.append(_until("cancel_scheduled", each, goes.ends, words))
         elif len(running) == 1 or not over:
-            renews = goes.renews if goes.renews and goes.renews > ledger.now else None
+            sure = goes.renews and goes.renews > ledger.now and each.data.get("status") != "trialing"
+            renews = goes.renews if sure else None
             found.append(row("cancel_not", each, when=renews, at="current_period_end", words=words))
     for each in over[:1]:
         when = ended_at(each)
@@ -250,7 +251,7 @@ def _discount(ledger: Ledger, seen: Seen, given: object, plan: str | None) -> It
     if off is not None:
         return row("discount_amount", seen, when=end, at="discount.end", money=off, words={"plan": plan})
     taken = _taken(ledger, ref(given))
-    kind = "discount_last" if taken else "discount_some"
+    kind = "discount_last" if taken and taken.amount else "discount_some"
     return row(kind, seen, when=end, at="discount.end", money=taken, words={"plan": plan})
 
 
