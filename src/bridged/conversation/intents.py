@@ -28,7 +28,7 @@ from bridged.conversation.text import clean, words_of
 from bridged.conversation.typos import Shelf, near, shelved
 
 __all__ = ["CONTROLS", "INTENTS", "LANGUAGES", "NONE", "UNKNOWN", "Reading", "Understood", "detect_language", "read",
-           "understand"]  # fmt: skip
+           "understand", "warm"]  # fmt: skip
 
 UNKNOWN = "unknown"
 LANGUAGES: Mapping[str, Mapping[str, str]] = {
@@ -284,6 +284,12 @@ def _decided(ranked: list[tuple[str, float]], language: str, known: float) -> Un
 
 def _assumed(language: str | None) -> str:
     return language if language is not None and language in LANGUAGES else "en"
+
+
+def warm() -> None:
+    """Loads the words and examples of every language, which the first question would wait for (a second in all)."""
+    for language in LANGUAGES:
+        understand(next(iter(examples(language).values()))[0], language)
 
 
 def detect_language(text: str, default: str = "en") -> str:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from bridged import app as root
 from bridged.app import channels, threads
+from bridged.conversation.intents import warm
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError
 from bridged.mirror.store import Scope
@@ -37,6 +38,7 @@ class Outbound:
     async def run(self) -> None:
         """Works until cancelled. What was being sent then is recorded before it ends."""
         try:
+            await asyncio.to_thread(warm)
             while True:
                 try:
                     await self._look()
