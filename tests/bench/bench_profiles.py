@@ -113,7 +113,7 @@ def customers(request: pytest.FixtureRequest) -> int:
 
 
 def test_profiles(customers: int) -> None:
-    with served() as (owner, app):
+    with served(memory=customers <= 300_000) as (owner, app):
         result = asyncio.run(_measured(owner, app, customers))
     keep("profiles", result)
     print(f"\n{orjson.dumps(result, option=orjson.OPT_INDENT_2).decode()}")
