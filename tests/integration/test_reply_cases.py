@@ -331,4 +331,4 @@ async def test_methods_are_read_where_one_that_is_charged_is_not_known(desk: Des
     for _ in range(2):
         reply = await run.reply(desk.database, asker, "which card do you have on file", NOW, freshen, 5.0)
         assert plain(reply.answer.text) == "Payments are taken from your Visa card ending in 9999."
-    assert read == [(Need("methods", customer),)]
+    assert read == [(Need("payment_methods", customer),)]

@@ -25,7 +25,8 @@ NeedKind = Literal[
     "charges",  # the newest
     "refunds",  # of their newest charges that were given back
     "disputes",  # of their newest charges that are disputed
-    "methods",  # payment methods and tax ids
+    "payment_methods",
+    "tax_ids",
 ]
 
 

@@ -224,7 +224,7 @@ async def known(
             if not asker.knows(asked.intent):
                 await freshen(asker.customer_id, needs_of(asked.intent, asker.customer_id))
             elif asked.intent in _OF_METHODS and await _methods_behind(database, asker, asked.intent, now):
-                await freshen(asker.customer_id, (Need("methods", asker.customer_id),))
+                await freshen(asker.customer_id, (Need("payment_methods", asker.customer_id),))
             if ahead:
                 facts = await _facts_after_needs(database, asker, now, freshen)
                 return Ledger(replace(facts, doubtful=False)), None
@@ -262,9 +262,9 @@ _READS: Mapping[str, tuple[NeedKind, ...]] = {
     "plan_price": ("customer_subscriptions",), "subscription_status": ("customer_subscriptions",),
     "auto_renew": ("customer_subscriptions",), "cancel_status": ("customer_subscriptions",),
     "discount_status": ("customer", "customer_subscriptions"), "refund_status": ("refunds",),
-    "dispute_status": ("disputes",), "card_on_file": ("customer", "customer_subscriptions", "methods"),
-    "card_expiry": ("customer", "customer_subscriptions", "methods"), "update_card": ("customer_invoices",),
-    "billing_details": ("customer", "methods"), "cancel_request": ("customer_subscriptions",),
+    "dispute_status": ("disputes",), "card_on_file": ("customer", "customer_subscriptions", "payment_methods"),
+    "card_expiry": ("customer", "customer_subscriptions", "payment_methods"), "update_card": ("customer_invoices",),
+    "billing_details": ("customer", "tax_ids"), "cancel_request": ("customer_subscriptions",),
     "refund_request": ("charges",), "change_plan": ("customer_subscriptions",),
 }  # fmt: skip
 

@@ -68,8 +68,12 @@ async def read_on_demand(desk: Desk, customer_id: str) -> None:
     """Reads the kinds Stripe lists per customer only: payment methods and tax ids. Raises StripeError."""
     for kind in KINDS:
         if kind.reach is Reach.CUSTOMER:
-            own = kind.path.replace("{customer}", segment(customer_id))
-            await _list(desk, kind, {} if own != kind.path else {"customer": customer_id}, own)
+            await _on_demand(desk, kind, customer_id)
+
+
+async def _on_demand(desk: Desk, kind: Kind, customer_id: str) -> None:
+    own = kind.path.replace("{customer}", segment(customer_id))
+    await _list(desk, kind, {} if own != kind.path else {"customer": customer_id}, own)
 
 
 async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str, str]]) -> None:
@@ -95,8 +99,8 @@ def _need(desk: Desk, customer_id: str, need: str, object_id: str) -> Coroutine[
             found = _invoices(desk, customer_id)
         case "refunds" | "disputes":
             found = _of_charges(desk, customer_id, need)
-        case "methods":
-            found = read_on_demand(desk, customer_id)
+        case "payment_methods" | "tax_ids":
+            found = _on_demand(desk, BY_NAME[need], customer_id)
         case _:
             found = _preview(desk, customer_id, "schedule" if need == "schedule_preview" else "subscription", object_id)
     return found
