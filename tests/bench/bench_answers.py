@@ -4,6 +4,7 @@ the other. `--rows` is the number of mirrored objects, about.
 
 import asyncio
 import gc
+import os
 import random
 import time
 from pathlib import Path
@@ -61,6 +62,7 @@ async def _measured(owner: str, app: str, rows: int, home: Path) -> dict[str, An
         "objects": sum(objects.values()),
         "questions": len(every),
         "answered": answered,
+        "load": [round(each, 1) for each in os.getloadavg()],
         "ms": {"p50": _part(every, 0.5), "p99": _part(every, 0.99), "max": _part(every, 1)},
         "p99_ms_by_intent": {intent: _part(sorted(each), 0.99) for intent, each in sorted(taken.items())},
     }

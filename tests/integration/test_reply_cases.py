@@ -312,6 +312,9 @@ async def test_what_was_never_read_is_not_said_to_be_nothing(desk: Desk) -> None
         reply = await run.reply(desk.database, asker, "when was my last payment", NOW, refused, 5.0)
         assert reply.trouble is not None
         said.append((plain(reply.answer.text).split(" on ")[0], reply.handoff.kind if reply.handoff else None))
+    asker = Asker(desk.scope, customer, "Europe/Berlin", "DE", fresh=False)
+    asked = await run.reply(desk.database, asker, "i want a refund", NOW, refused, 5.0)
+    assert asked.answer.text == "I can't refund from this chat. A person will look at it and get back to you."
     assert said == [
         ("I can't look that up at the moment; a person will check it.", "unread"),
         ("Your last payment was €1.01", None),

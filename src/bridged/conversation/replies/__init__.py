@@ -42,8 +42,9 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "card_on_file": ("customers", "subscriptions"), "card_expiry": ("customers", "subscriptions"),
     "update_card": ("invoices",), "discount_status": ("subscriptions", "customers"),
     "dispute_status": ("charges", "disputes"), "billing_details": ("customers",),
+    "cancel_request": (), "refund_request": (), "change_plan": (),
 }  # fmt: skip
-"""The data objects an answer stands on."""
+"""The data objects an answer stands on; none: a person is called whatever is known."""
 
 
 @dataclass(frozen=True, slots=True)
