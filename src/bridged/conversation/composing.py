@@ -9,7 +9,18 @@ from bridged.conversation.answers import next_payment, voice_of
 from bridged.conversation.facts import Answer, Fact, Item, customer_of, unlinked
 from bridged.conversation.ledger import Ledger
 from bridged.conversation.owed import owed
-from bridged.conversation.replies import LEVELS, Question, Told, cases, limited, nobody_else, payments, plans, row
+from bridged.conversation.replies import (
+    KINDS,
+    LEVELS,
+    Question,
+    Told,
+    cases,
+    limited,
+    nobody_else,
+    payments,
+    plans,
+    row,
+)
 from bridged.conversation.wording import Voice, known_language, render
 
 STALE_AFTER = 300
@@ -96,7 +107,8 @@ def _answer(ledger: Ledger, intent: str, items: Sequence[Item], voice: Voice, fu
     as_of = min((fact.as_of for fact in used), default=customer.as_of if customer else None)
     if further:
         used = (*used, Fact(customer.id if customer else "", "further items", further, as_of or 0))
-    stale = as_of is not None and ledger.now - as_of > STALE_AFTER and ledger.facts.doubtful
+    stands = KINDS.get(intent) != ()
+    stale = stands and as_of is not None and ledger.now - as_of > STALE_AFTER and ledger.facts.doubtful
     text = render(tuple(items), voice, further=further, as_of=as_of if stale else None)
     return Answer(text, intent, tuple(items), used, as_of, voice.language, voice.locale, voice.zone)
 
