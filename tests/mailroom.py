@@ -20,6 +20,11 @@ class Mailroom:
     broken: bool = False
     tls: ssl.SSLContext | None = None
     encrypted: bool = False
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    """While it is not set no message is taken."""
+
+    def __post_init__(self) -> None:
+        self.open.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -40,6 +45,7 @@ class Mailroom:
                     to = line.partition("<")[2].partition(">")[0]
                     say("550 no" if self.broken else "250 ok")
                 elif word == "DATA":
+                    await self.open.wait()
                     say("354 go on")
                     self._keep(to, await reader.readuntil(b"\r\n.\r\n"))
                     say("250 ok")

@@ -197,6 +197,25 @@ async def test_a_shared_number_is_nobodys_until_proved(scene: Scene) -> None:
     assert answer == await scene.ask(ASKED, 2)
 
 
+async def test_the_reply_does_not_wait_for_the_mail(scene: Scene) -> None:
+    """How soon it comes would tell whether an address is known."""
+    scene.mail.open.clear()
+    scene.phone.whatsapp.courier.says(scene.phone.number, scene.phone.ana, "send me my invoice")
+    await scene.phone.listen()
+    work = asyncio.ensure_future(threads.answer_all(scene.app, scene.phone.scope, scene.phone.channel.id))
+    turns: list[dict[str, Any]] = []
+    while len(turns) < 2 and not work.done():
+        await asyncio.sleep(0.01)
+        found = await threads.listed(scene.app, scene.at.connection, 1)
+        turns = (await threads.shown(scene.app, scene.at.connection, found[0].id, 9))[1] if found else []
+    assert not work.done()
+    assert "code" in turns[1]["text"]
+    assert scene.mail.received == []
+    scene.mail.open.set()
+    await work
+    assert len(scene.mail.received) == 1
+
+
 async def test_an_unknown_number_without_a_mail_server_gets_a_person(scene: Scene) -> None:
     scene.at.app = replace(scene.app, settings=replace(scene.app.settings, smtp_url=None))
     stranger = scene.phone.whatsapp.world.add_person("34699999999", name="Eve")

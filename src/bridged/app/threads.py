@@ -11,7 +11,7 @@ import asyncio
 import re
 import secrets
 import uuid
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -56,6 +56,15 @@ _THUMBS = {"\N{THUMBS UP SIGN}": 1, "\N{THUMBS DOWN SIGN}": -1}
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """An e-mail with a code. It stands in no log."""
+
+    to: str = field(repr=False)
+    subject: str = field(repr=False)
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Said:
     """What a message gets: the reply, the turn's outcome, and what becomes of thread and verification."""
 
@@ -65,6 +74,7 @@ class Said:
     verification: Verification | None = None
     level: int = 0
     customer_id: str | None = None
+    letter: Letter | None = None
 
 
 async def with_questions(app: App) -> list[tuple[Scope, str]]:
@@ -111,6 +121,8 @@ async def answer(app: App, connection: Connection, waiting: Waiting, until: date
         thread = await store.thread_of(conn, scope, waiting.channel_id, waiting.identity, now)
         await _keep(conn, scope, waiting, thread, said, took)
         await store.done(conn, scope, waiting)
+    if said is not None and said.letter is not None:
+        await _post(app, connection, said.letter)
 
 
 def _words(waiting: Waiting) -> str:
@@ -261,8 +273,9 @@ async def _prove(
         return Said(Reply(spoken("code_locked", language, "identity"), answered=False), "identity", pending)
     if customer_id is None or email is None:
         return Said(Reply(spoken("ask_email", language, "identity"), answered=False), "identity", pending)
-    sent = await _send_code(app, connection, held, customer_id, email, language, now)
-    return Said(Reply(spoken("code_sent", language, "identity"), answered=False), "identity", pending, sent)
+    sent, letter = await _code(app, connection, held, customer_id, email, language, now)
+    reply = Reply(spoken("code_sent", language, "identity"), answered=False)
+    return Said(reply, "identity", pending, sent, letter=letter)
 
 
 async def _addressed(
@@ -278,11 +291,12 @@ async def _addressed(
     async with app.database.transaction(scope.workspace_id) as conn:
         found = await store.by_email(conn, scope, address)
     customer_id = found[0] if len(found) == 1 else None
-    sent = await _send_code(app, connection, held, customer_id, address, language, now)
-    return Said(Reply(spoken("code_maybe", language, "identity"), answered=False), "identity", pending, sent)
+    sent, letter = await _code(app, connection, held, customer_id, address, language, now)
+    reply = Reply(spoken("code_maybe", language, "identity"), answered=False)
+    return Said(reply, "identity", pending, sent, letter=letter)
 
 
-async def _send_code(
+async def _code(
     app: App,
     connection: Connection,
     held: Verification,
@@ -290,21 +304,29 @@ async def _send_code(
     email: str,
     language: str,
     now: datetime,
-) -> Verification:
-    """Sends a code, not more often than once a minute. That it could not be sent is logged; the customer asks again."""
+) -> tuple[Verification, Letter | None]:
+    """A code, not more often than once a minute, and the letter it goes out in; nobody gets none."""
     if not identity.may_send(held, now):
-        return held
+        return held, None
     code = f"{secrets.randbelow(10**identity.CODE_DIGITS):0{identity.CODE_DIGITS}}"
-    pepper = await _pepper(app, connection)
-    if customer_id is not None and app.settings.smtp_url is not None:
-        name = connection.account_name or connection.name
-        subject = spoken("mail_subject", language, "identity", name=name).text
-        text = spoken("mail_text", language, "identity", code=code, name=name).text
-        try:
-            await mail.send(app.settings.smtp_url, email, subject, text)
-        except MailNotSent as error:
-            _log.error("code_not_sent", connection=connection.id, message=error.message)
-    return identity.sent(held, customer_id, email, code, pepper, now)
+    made = identity.sent(held, customer_id, email, code, await _pepper(app, connection), now)
+    name = connection.account_name or connection.name
+    subject = spoken("mail_subject", language, "identity", name=name).text
+    text = spoken("mail_text", language, "identity", code=code, name=name).text
+    return made, None if customer_id is None else Letter(email, subject, text)
+
+
+async def _post(app: App, connection: Connection, letter: Letter) -> None:
+    """After the reply was committed: how long it takes tells nobody whether an address is known.
+
+    That it could not be sent is logged; the customer asks again.
+    """
+    if app.settings.smtp_url is None:
+        return
+    try:
+        await mail.send(app.settings.smtp_url, letter.to, letter.subject, letter.text)
+    except MailNotSent as error:
+        _log.error("code_not_sent", connection=connection.id, message=error.message)
 
 
 async def _pepper(app: App, connection: Connection) -> bytes:
