@@ -181,6 +181,23 @@ async def test_three_wrong_codes_end_it(scene: Scene) -> None:
     assert len(scene.mail.received) == 1
 
 
+async def test_nobodys_mailbox_is_filled_and_no_code_is_guessed_from_many_numbers(scene: Scene) -> None:
+    address, codes = str(email_of(scene.at, scene.customer)), 0
+    for number in range(8):
+        eve = scene.phone.whatsapp.world.add_person(f"3469000000{number}", name="Eve")
+        await scene.write(ASKED, eve)
+        said = await scene.write(address, eve)
+        assert said == [
+            "If we know that address, a code is on its way to it. Please send the code here within ten minutes."
+        ]
+        codes += 1
+        for guess in ("000001", "000002"):
+            assert "http" not in (await scene.write(guess, eve))[0]
+    assert codes == 8
+    assert len(scene.mail.received) == 5
+    assert "too many tries" in (await scene.write("000003", eve))[0]
+
+
 async def test_a_shared_number_is_nobodys_until_proved(scene: Scene) -> None:
     await scene.phone.agree(scene.other, "+34612345678")
     (asked,) = await scene.write(ASKED)

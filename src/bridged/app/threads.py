@@ -75,6 +75,7 @@ class Said:
     level: int = 0
     customer_id: str | None = None
     letter: Letter | None = None
+    used: tuple[str, str] | None = None
 
 
 async def with_questions(app: App) -> list[tuple[Scope, str]]:
@@ -119,6 +120,8 @@ async def answer(app: App, connection: Connection, waiting: Waiting, until: date
         if not await store.held(conn, scope, waiting, until):
             return
         thread = await store.thread_of(conn, scope, waiting.channel_id, waiting.identity, now)
+        if thread.silent(clock.now()):
+            said = None  # a person took it while the answer was made
         await _keep(conn, scope, waiting, thread, said, took)
         await store.done(conn, scope, waiting)
     if said is not None and said.letter is not None:
@@ -275,7 +278,8 @@ async def _prove(
         return Said(Reply(spoken("ask_email", language, "identity"), answered=False), "identity", pending)
     sent, letter = await _code(app, connection, held, customer_id, email, language, now)
     reply = Reply(spoken("code_sent", language, "identity"), answered=False)
-    return Said(reply, "identity", pending, sent, letter=letter)
+    used = ("sent", customer_id) if letter and customer_id else None
+    return Said(reply, "identity", pending, sent, letter=letter, used=used)
 
 
 async def _addressed(
@@ -293,7 +297,8 @@ async def _addressed(
     customer_id = found[0] if len(found) == 1 else None
     sent, letter = await _code(app, connection, held, customer_id, address, language, now)
     reply = Reply(spoken("code_maybe", language, "identity"), answered=False)
-    return Said(reply, "identity", pending, sent, letter=letter)
+    used = ("sent", customer_id) if letter and customer_id else None
+    return Said(reply, "identity", pending, sent, letter=letter, used=used)
 
 
 async def _code(
@@ -308,12 +313,20 @@ async def _code(
     """A code, not more often than once a minute, and the letter it goes out in; nobody gets none."""
     if not identity.may_send(held, now):
         return held, None
+    if customer_id is not None and (await _uses(app, connection, customer_id, now))["sent"] >= identity.MOST_SENT:
+        customer_id = None  # spoken of as ever, but nothing goes out
     code = f"{secrets.randbelow(10**identity.CODE_DIGITS):0{identity.CODE_DIGITS}}"
     made = identity.sent(held, customer_id, email, code, await _pepper(app, connection), now)
     name = connection.account_name or connection.name
     subject = spoken("mail_subject", language, "identity", name=name).text
     text = spoken("mail_text", language, "identity", code=code, name=name).text
     return made, None if customer_id is None else Letter(email, subject, text)
+
+
+async def _uses(app: App, connection: Connection, customer_id: str, now: datetime) -> dict[str, int]:
+    scope = Scope(connection.workspace_id, connection.id)
+    async with app.database.transaction(scope.workspace_id) as conn:
+        return {"sent": 0, "wrong": 0} | await store.uses(conn, scope, customer_id, now - identity.A_DAY)
 
 
 async def _post(app: App, connection: Connection, letter: Letter) -> None:
@@ -351,9 +364,12 @@ async def _tried(
     async with app.database.transaction(scope.workspace_id) as conn:
         email = await _email(conn, scope, held.customer_id) if held.customer_id else None
     after, outcome = identity.tried(held, code, email, await _pepper(app, connection), now)
+    if held.customer_id and (await _uses(app, connection, held.customer_id, now))["wrong"] >= identity.MOST_WRONG:
+        outcome = "locked"
     if outcome != "verified" or held.customer_id is None:
         reply = Reply(spoken(f"code_{outcome}", language, "identity"), answered=False)
-        return Said(reply, "identity", Changes(0, pending=thread.pending), after)
+        used = ("wrong", held.customer_id) if held.customer_id and outcome in {"wrong", "locked"} else None
+        return Said(reply, "identity", Changes(0, pending=thread.pending), after, used=used)
     proved = {"customer_id": held.customer_id, "bound_at": now, "verified_until": now + identity.VERIFIED_FOR}
     if thread.pending is None:
         reply = Reply(spoken("verified", language, "identity"), answered=True)
@@ -380,10 +396,12 @@ async def _keep(conn: Conn, scope: Scope, waiting: Waiting, thread: Thread, said
         await store.rate(conn, scope, thread.id, None, thumb)
     await store.add(conn, scope, thread.id, turn)
     if said is None:
-        await store.heard(conn, scope, thread.id, now)
+        await store.heard(conn, scope, thread.id, min(waiting.at, now), now)
         return
     if said.verification is not None:
         await store.verify(conn, scope, thread.id, said.verification)
+    if said.used is not None:
+        await store.note_use(conn, scope, said.used[1], said.used[0], now)
     answer = said.reply.answer
     draft = _draft(waiting, thread, said.customer_id or thread.customer_id or "", answer.text, said.reply.choices)
     message_id = await outbox.put(conn, scope.workspace_id, scope.connection_id, draft, now)
@@ -395,7 +413,7 @@ async def _keep(conn: Conn, scope: Scope, waiting: Waiting, thread: Thread, said
     )  # fmt: skip
     await store.add(conn, scope, thread.id, made)
     changes = said.changes if said.changes.customer_id else replace(said.changes, customer_id=said.customer_id)
-    await store.change(conn, scope, thread.id, changes, now)
+    await store.change(conn, scope, thread.id, changes, min(waiting.at, now), now)
     if said.reply.handoff is not None:
         handoff = said.reply.handoff
         await store.ticket(conn, scope, thread.id, said.customer_id, handoff.kind, handoff.summary, now)

@@ -21,6 +21,11 @@ TRIES = 3
 TRIES_WITHIN = timedelta(minutes=10)
 LOCKED_FOR = timedelta(hours=24)
 SENT_EVERY = timedelta(minutes=1)
+MOST_SENT = 5
+"""Codes that go to one customer in a day, whoever asks for them: nobody's mailbox is filled from here."""
+MOST_WRONG = 9
+"""Wrong codes for one customer in a day, from all numbers together."""
+A_DAY = timedelta(days=1)
 BOUND_FOR = timedelta(days=90)
 """After this a number must be proved again: it may have gone to somebody else."""
 IDLE_AFTER = timedelta(days=180)

@@ -106,10 +106,20 @@ create table bridged.verifications (
 );
 comment on column bridged.verifications.customer_id is 'null: the address was nobody''s, so no code was sent and none is right';
 
+-- Codes that went to a customer and wrong ones that were tried for them, from whatever number: both are bounded by the day.
+create table bridged.code_uses (
+  workspace_id bigint not null references bridged.workspaces,
+  connection_id uuid not null references bridged.connections on delete cascade,
+  customer_id text not null,
+  kind text not null check (kind in ('sent', 'wrong')),
+  at timestamptz not null
+);
+create index on bridged.code_uses (connection_id, customer_id, at);
+
 do $$
 declare tenant_table text;
 begin
-  foreach tenant_table in array array['threads', 'turns', 'tickets', 'verifications'] loop
+  foreach tenant_table in array array['threads', 'turns', 'tickets', 'verifications', 'code_uses'] loop
     execute format('alter table bridged.%I enable row level security', tenant_table);
     execute format(
       'create policy workspace on bridged.%I using (workspace_id = bridged.workspace_id())

@@ -125,7 +125,7 @@ async def threads(
     return [Thread(**row) for row in await cursor.fetchall()]
 
 
-async def change(conn: Conn, scope: Scope, thread_id: str, to: Changes, now: datetime) -> None:
+async def change(conn: Conn, scope: Scope, thread_id: str, to: Changes, heard: datetime, now: datetime) -> None:
     """What a question made of its thread. A proof is of one customer: where it is another's turn, it is gone."""
     await conn.execute(
         "update bridged.threads set failures = %(failures)s, pending = %(pending)s, "
@@ -134,7 +134,8 @@ async def change(conn: Conn, scope: Scope, thread_id: str, to: Changes, now: dat
         "bound_at = coalesce(%(bound)s, case when coalesce(%(customer)s, customer_id) = customer_id then bound_at "
         "end), "
         "verified_until = coalesce(%(until)s, case when coalesce(%(customer)s, customer_id) = customer_id "
-        "then verified_until end), heard_at = %(now)s, said_at = %(now)s, state = 'open', taken_by = null, "
+        "then verified_until end), heard_at = greatest(heard_at, %(heard)s), said_at = %(now)s, state = 'open', "
+        "taken_by = null, "
         "taken_at = null where connection_id = %(connection)s and id = %(thread)s",
         {
             "failures": to.failures,
@@ -144,6 +145,7 @@ async def change(conn: Conn, scope: Scope, thread_id: str, to: Changes, now: dat
             "customer": to.customer_id,
             "bound": to.bound_at,
             "until": to.verified_until,
+            "heard": heard,
             "now": now,
             "connection": scope.connection_id,
             "thread": thread_id,
@@ -167,11 +169,12 @@ async def take(conn: Conn, scope: Scope, thread_id: str, who: str | None, now: d
     )
 
 
-async def heard(conn: Conn, scope: Scope, thread_id: str, now: datetime) -> None:
+async def heard(conn: Conn, scope: Scope, thread_id: str, at: datetime, now: datetime) -> None:
     """The customer wrote while a person has the thread."""
     await conn.execute(
-        "update bridged.threads set heard_at = %s, said_at = %s where connection_id = %s and id = %s",
-        (now, now, scope.connection_id, thread_id),
+        "update bridged.threads set heard_at = greatest(heard_at, %s), said_at = %s where connection_id = %s and "
+        "id = %s",
+        (at, now, scope.connection_id, thread_id),
     )
 
 
@@ -322,6 +325,29 @@ async def verify(conn: Conn, scope: Scope, thread_id: str, held: Verification) -
             held.sent_at, list(held.tries), held.locked_until,
         ),
     )  # fmt: skip
+
+
+async def uses(conn: Conn, scope: Scope, customer_id: str, since: datetime) -> dict[str, int]:
+    """How many codes were sent to a customer since then, and how many wrong ones tried for them."""
+    cursor = await conn.execute(
+        "select kind, count(*)::int as n from bridged.code_uses where connection_id = %s and customer_id = %s "
+        "and at >= %s group by kind",
+        (scope.connection_id, customer_id, since),
+    )
+    return {row["kind"]: row["n"] for row in await cursor.fetchall()}
+
+
+async def note_use(conn: Conn, scope: Scope, customer_id: str, kind: str, now: datetime) -> None:
+    """One more; what is older than two days is of no use."""
+    await conn.execute(
+        "insert into bridged.code_uses (workspace_id, connection_id, customer_id, kind, at) values (%s, %s, %s, "
+        "%s, %s)",
+        (scope.workspace_id, scope.connection_id, customer_id, kind, now),
+    )
+    await conn.execute(
+        "delete from bridged.code_uses where connection_id = %s and customer_id = %s and at < %s - interval '2 days'",
+        (scope.connection_id, customer_id, now),
+    )
 
 
 async def by_email(conn: Conn, scope: Scope, email: str) -> Sequence[str]:
