@@ -345,7 +345,8 @@ async def note_use(conn: Conn, scope: Scope, customer_id: str, kind: str, now: d
         (scope.workspace_id, scope.connection_id, customer_id, kind, now),
     )
     await conn.execute(
-        "delete from bridged.code_uses where connection_id = %s and customer_id = %s and at < %s::timestamptz - interval '2 days'",
+        "delete from bridged.code_uses where connection_id = %s and customer_id = %s and at < %s::timestamptz - "
+        "interval '2 days'",
         (scope.connection_id, customer_id, now),
     )
 
