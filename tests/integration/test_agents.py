@@ -22,11 +22,14 @@ from bridged.app import people
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
+from bridged.mirror.kinds import SYNCED
 from bridged.mirror.store import Scope
 from bridged.profiles import store as profiles
 from bridged.profiles.facts import Profile
 from bridged.profiles.moments import Standing
 from bridged.profiles.scoring import refresh
+from bridged.sync import store as sync_store
+from bridged.sync.store import Claim
 from bridged.web import mcp
 from ground import WORKSPACE, new_scope
 from scored import put
@@ -80,6 +83,12 @@ async def desk(settings: Settings, owner: str) -> AsyncIterator[Desk]:
         await stored(app.database, scope, "customers", [{"id": "cus_1", "object": "customer", "name": MARK}])
         await stored(app.database, scope, "invoices", [INVOICE])
         await stored(app.database, scope, "charges", [CHARGE])
+        async with app.database.transaction(WORKSPACE) as conn:
+            # All that an answer stands on has been read.
+            kinds = [each.name for each in SYNCED]
+            run = await sync_store.begin_run(conn, scope, scope.connection_id, kinds, upper=1, began=now, now=now)
+            claims = [Claim(each, True, now, 1, 0, 0, 1, None, None, (), now) for each in kinds]
+            await sync_store.claim(conn, scope, run, claims)
         yield Desk(web, scope, await another_workspace(app, owner))
 
 
