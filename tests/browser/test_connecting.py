@@ -44,7 +44,7 @@ async def test_by_the_keyboard_alone(settings: Settings) -> None:
         await _key(eyes, stage)
         await _webhook(eyes, stage)
         await _settings(eyes, stage)
-        await expect(eyes.page.get_by_text("Up to date", exact=True)).to_be_visible(timeout=40_000)
+        await expect(eyes.page.get_by_text("Up to date", exact=True)).to_be_visible(timeout=120_000)
         await eyes.judge("wizard 5 first sync")
         assert stage.differences(*TOLD) == []
         await _told(eyes, stage)
