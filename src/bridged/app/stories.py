@@ -20,6 +20,10 @@ from bridged.profiles.moments import Moment
 _NEAR = 60
 """Seconds between an event and a moment about the same object within which the one is taken to have led to the other:
 a moment has the time of the payment or the change, the event that of its telling."""
+_FAILING = frozenset({"payment_failed", "payment_action_required", "past_due"})
+_CONTRARY = {"paid": _FAILING, "payment_succeeded": _FAILING, "succeeded": _FAILING,
+             "payment_failed": frozenset({"paid"}), "failed": frozenset({"paid"})}  # fmt: skip
+"""Moments that events whose type ends so do not lead to, however near: a card may fail and be paid within a minute."""
 _MOST = 100
 
 
@@ -57,10 +61,12 @@ async def story(app: App, connection: Connection, event_id: str) -> Told:
 
 async def _moments(conn: Conn, scope: Scope, found: Story, customer_id: str) -> tuple[Moment, ...]:
     touched = {found.event.object_id, *(each.object_id for each in found.changes)}
-    at = found.event.created.timestamp()
+    at, contrary = found.event.created.timestamp(), _CONTRARY.get(found.event.type.rpartition(".")[2], frozenset[str]())
     noted = await profiles.moments_of_customer(conn, scope, customer_id, _MOST)
     return tuple(
-        each.moment for each in noted if each.moment.object_id in touched and abs(each.moment.at - at) <= _NEAR
+        each.moment
+        for each in noted
+        if each.moment.object_id in touched and abs(each.moment.at - at) <= _NEAR and each.moment.kind not in contrary
     )
 
 
