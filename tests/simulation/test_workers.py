@@ -134,7 +134,9 @@ async def test_a_worker_told_to_end_ends_at_a_page_and_gives_its_job_back(seed: 
         assert await stopped(worker) == [0]
         (run,) = place.runs()
         assert run["state"] == "interrupted"
-        assert [each["status"] for each in place.ask("select status::text from jobs.procrastinate_jobs")] == ["todo"]
+        # The minute may have turned meanwhile: ticks are jobs too.
+        kept = place.ask("select status::text from jobs.procrastinate_jobs where task_name = 'sync'")
+        assert [each["status"] for each in kept] == ["todo"]
         before = Counter(listed(place.sim))
         status = (await place.home.run("status", "--json")).json["connections"][0]
         assert (status["running"], status["paused"], status["last_run"]["state"]) == (False, False, "interrupted")

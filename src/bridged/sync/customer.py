@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import uuid
-from collections.abc import Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, cast
 
 import orjson
@@ -49,12 +50,12 @@ async def freshen_customer(desk: Desk, customer_id: str) -> None:
     """
     since = desk.client.instant()
     reads = (
-        _object(desk, BY_NAME["customers"], customer_id),
-        _list(desk, BY_NAME["subscriptions"], {"customer": customer_id, "status": "all"}),
-        _list(desk, BY_NAME["invoices"], {"customer": customer_id, "status": "open"}),
-        _list(desk, BY_NAME["invoices"], {"customer": customer_id, "status": "draft"}),
-        _list(desk, BY_NAME["subscription_schedules"], {"customer": customer_id}),
-        _list(desk, BY_NAME["payment_intents"], {"customer": customer_id}),
+        partial(_object, desk, BY_NAME["customers"], customer_id),
+        partial(_list, desk, BY_NAME["subscriptions"], {"customer": customer_id, "status": "all"}),
+        partial(_list, desk, BY_NAME["invoices"], {"customer": customer_id, "status": "open"}),
+        partial(_list, desk, BY_NAME["invoices"], {"customer": customer_id, "status": "draft"}),
+        partial(_list, desk, BY_NAME["subscription_schedules"], {"customer": customer_id}),
+        partial(_list, desk, BY_NAME["payment_intents"], {"customer": customer_id}),
     )
     await _together(*map(_if_allowed, reads))
     # An invoice that is open here and in neither list has been paid, voided or deleted meanwhile.
@@ -80,8 +81,8 @@ async def freshen_needs(desk: Desk, customer_id: str, needs: Iterable[tuple[str,
     """Reads what an answer needs, as (kind of need, id). Raises StripeError, PermissionMissing only for what there can
     be no answer without.
     """
-    reads = [(need in _NEVER_WITHOUT, _need(desk, customer_id, need, object_id)) for need, object_id in needs]
-    await _together(*(read if needed else _if_allowed(read) for needed, read in reads))
+    reads = [(need in _NEVER_WITHOUT, partial(_need, desk, customer_id, need, object_id)) for need, object_id in needs]
+    await _together(*(read() if needed else _if_allowed(read) for needed, read in reads))
 
 
 def _need(desk: Desk, customer_id: str, need: str, object_id: str) -> Coroutine[Any, Any, None]:
@@ -148,9 +149,9 @@ async def _together(*reads: Coroutine[Any, Any, None]) -> None:
             raise outcome
 
 
-async def _if_allowed(read: Coroutine[Any, Any, None]) -> None:
+async def _if_allowed(read: Callable[[], Coroutine[Any, Any, None]]) -> None:
     with contextlib.suppress(PermissionMissing):
-        await read
+        await read()
 
 
 async def _object(desk: Desk, kind: Kind, object_id: str) -> None:
