@@ -13,7 +13,7 @@ from bridged.accounts import Connection
 from bridged.app import channels, consents, playbooks, profiles, scoring
 from bridged.core.errors import NotFound
 from bridged.core.money import Money, format_money
-from bridged.web.visits import Page, Visit, go
+from bridged.web.visits import Page, Visit
 
 PLACE = "/customers"
 _FOUND = 50
@@ -30,9 +30,6 @@ class Customers:
         return [
             Page("GET", PLACE, "read", self._search),
             Page("GET", PLACE + "/{connection}/{customer}", "read", self._one),
-            Page("GET", "/playbooks", "read", self._playbooks),
-            Page("POST", "/playbooks/switch", "admin", self._switch, self._playbooks),
-            Page("GET", "/playbooks/{connection}/{playbook}", "read", self._playbook),
         ]
 
     async def _search(self, visit: Visit) -> Response:
@@ -67,38 +64,6 @@ class Customers:
             money=money,
             day=day,
         )
-
-    async def _playbooks(self, visit: Visit) -> Response:
-        found = [
-            (connection, await playbooks.playbooks(visit.app, connection))
-            for connection in await root.connections(visit.app, None)
-        ]
-        return self._show(visit, "playbooks.html", found=found)
-
-    async def _playbook(self, visit: Visit) -> Response:
-        """One, with what it would have done lately when that is asked for: it may take a while."""
-        given = visit.request.path_params
-        connection = await root.find_connection(visit.app, given["connection"])
-        detail = await playbooks.playbook(visit.app, connection, given["playbook"])
-        wanted = visit.request.query_params.get("try", "")
-        outlook = await playbooks.dry_run(visit.app, connection, [given["playbook"]], 30) if wanted else []
-        previews = await playbooks.preview(visit.app, connection, given["playbook"], []) if wanted else []
-        return self._show(
-            visit,
-            "playbook.html",
-            connection=connection,
-            detail=detail,
-            outlook=outlook,
-            previews=previews,
-            cost=playbooks.dollars,
-        )
-
-    async def _switch(self, visit: Visit) -> Response:
-        form = visit.form
-        connection = await root.find_connection(visit.app, form.get("connection", ""))
-        on = form.get("on") == "yes"
-        await playbooks.switch(visit.app, connection, visit.actor, form.get("playbook", ""), on=on)
-        return go("/playbooks")
 
 
 def money(amounts: Mapping[str, int]) -> str:

@@ -36,6 +36,7 @@ from bridged.web.health import health_of
 from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
+from bridged.web.playbook_pages import PlaybookPages
 from bridged.web.visits import ANYONE, Page, Visit, go
 
 _MOST_FORM = 16 * 1024
@@ -92,6 +93,7 @@ class Pages:
             *LogPages(self._show, self._draw, self._streams).table(),
             *Approvals(self._show).table(),
             *Customers(self._show).table(),
+            *PlaybookPages(self._show).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:
