@@ -10,7 +10,8 @@ import pytest
 from playwright.async_api import expect
 
 from bridged import app as root
-from bridged.app import profiles, scoring
+from bridged.accounts.audit import SYSTEM
+from bridged.app import channels, profiles, scoring
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.messages.replay import store as replays
@@ -55,7 +56,9 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
     customer = found.stage.account.all("customers")[0]["id"]
     event = found.ask("select id from bridged.events limit 1")
     replay = found.ask("select id from bridged.replays limit 1")
+    await channels.add_console(found.app, found.connection, "here", SYSTEM)
     named = {
+        "{channel}": "here",
         "{connection}": found.connection.id,
         "{customer}": customer,
         "{playbook}": "paid",
@@ -110,7 +113,15 @@ async def test_pages_of_an_empty_workspace(settings: Settings) -> None:
         viewer = await house.member("ben@example.com", "viewer")
         async with looking(browser, ana.url, viewer.cookies()) as eyes:
             eyes.expected = (403, 404)
-            for path in ("/", "/integrations", "/customers", "/playbooks", "/approvals", "/people"):
+            for path in (
+                "/",
+                "/integrations",
+                "/integrations/whatsapp",
+                "/customers",
+                "/playbooks",
+                "/approvals",
+                "/people",
+            ):
                 assert await eyes.open(path) == 200
                 await eyes.judge(f"empty {path}")
             for path, status in (("/tokens", 403), (f"/connections/{'0' * 8}-0000-4000-8000-{'0' * 12}", 404)):

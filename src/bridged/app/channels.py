@@ -81,6 +81,15 @@ class Health:
         return self.problem is None and not self.pauses
 
 
+@dataclass(frozen=True, slots=True)
+class Glance:
+    """A channel among others: the parts of it that stand still, and whether its token is here."""
+
+    channel: Channel
+    paused: tuple[str, ...]
+    token: bool
+
+
 def scope_of(connection: Connection) -> Scope:
     """Whose rows."""
     return Scope(connection.workspace_id, connection.id)
@@ -158,10 +167,39 @@ def _field(channel_id: str, name: str) -> str:
     return f"channel:{channel_id}:{name}"
 
 
+async def new_verify_token(app: App, connection: Connection, channel: Channel, actor: Actor) -> Secret:
+    """Another token for Meta's handshake, in place of the one before; shown this once. Raises UsageError."""
+    if channel.kind != "whatsapp":
+        raise UsageError("Nobody delivers to a console.", hint="Add a WhatsApp number.")
+    made = Secret(random_text.token_urlsafe(24))
+    async with app.database.transaction(app.workspace_id) as conn:
+        await credentials.put(
+            conn, app.vault, app.workspace_id, connection.id, _field(channel.id, "verify_token"), made
+        )
+        act = Act("channel.verify_token_replaced", f"channel {channel.name}", None, None, connection.id)
+        await audit.record(conn, app.workspace_id, actor, act, clock.now())
+    return made
+
+
+async def held(app: App, connection: Connection, channel: Channel) -> frozenset[str]:
+    """Which of `token`, `app_secret` and `verify_token` are kept of a channel."""
+    prefix = _field(channel.id, "")
+    async with app.database.transaction(app.workspace_id) as conn:
+        found = await credentials.fields(conn, app.workspace_id, connection.id, prefix)
+    return frozenset(each.removeprefix(prefix) for each in found)
+
+
 async def channels(app: App, connection: Connection) -> list[Channel]:
     """The channels of a connection."""
     async with app.database.transaction(app.workspace_id) as conn:
         return await registry.listed(conn, scope_of(connection))
+
+
+async def glances(app: App) -> list[Glance]:
+    """All channels of the workspace."""
+    async with app.database.transaction(app.workspace_id) as conn:
+        found = await registry.all_of(conn, app.workspace_id, clock.now())
+    return [Glance(channel, paused, token) for channel, paused, token in found]
 
 
 async def find_channel(app: App, connection: Connection, wanted: str | None) -> Channel:

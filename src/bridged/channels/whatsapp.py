@@ -100,6 +100,8 @@ class WhatsApp:
             "name": template.name,
             "language": template.language.replace("-", "_"),
             "category": template.category.upper(),
+            # Left out, WhatsApp takes placeholders for numbered ones and refuses names.
+            "parameter_format": wording.parameter_format(template.components),
             "components": template.components,
         }
         made = await self._told("POST", f"/{self._waba()}/message_templates", body=msgspec.json.encode(asked))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ from bridged.channels.parsing import TEMPLATE_STATES
 from bridged.messages.outbox import Message
 
 Json = dict[str, Any]
+_PLACEHOLDER = re.compile(r"\{\{\s*(\w+)\s*\}\}")
 
 
 def request_of(message: Message, attempt_id: str) -> Json:
@@ -81,6 +83,13 @@ def choices(body: str, button: str, rows: Sequence[tuple[str, str, str]]) -> Jso
 def document(link: str, filename: str, caption: str) -> Json:
     """A file by its address."""
     return {"type": "document", "document": {"link": link, "filename": filename, "caption": caption}}
+
+
+def parameter_format(components: Sequence[Json]) -> str:
+    """Whether a template's placeholders are numbered or have names, as WhatsApp asks to be told."""
+    texts = [str(each.get("text") or "") for each in components]
+    named = any(not name.isdigit() for text in texts for name in _PLACEHOLDER.findall(text))
+    return "NAMED" if named else "POSITIONAL"
 
 
 def template_of(found: Mapping[str, Any]) -> Template | None:

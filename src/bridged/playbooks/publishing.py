@@ -32,6 +32,12 @@ async def document_of(conn: Conn, scope: Scope, playbook_id: str) -> PlaybookDoc
     return built_in.doc if built_in else None
 
 
+async def documents(conn: Conn, scope: Scope) -> dict[str, tuple[PlaybookDoc, bool]]:
+    """What each playbook says and whether it is on: the catalogue in its order, then the workspace's own."""
+    found = {name: (built_in.doc, False) for name, built_in in BY_ID.items()}
+    return found | {each.id: (read(each.document), each.enabled) for each in await store.all_of(conn, scope)}
+
+
 async def publish(
     database: Database, scope: Scope, playbook_id: str, doc: PlaybookDoc, by: str, running: Running, now: datetime
 ) -> int:

@@ -12,7 +12,7 @@ from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
 from bridged.accounts.oauth import OAUTH, Sent
-from bridged.app import hooks, oauth
+from bridged.app import channels, hooks, oauth
 from bridged.connect import probe
 from bridged.connect.oauth import CALLBACK, SINGLE_PLATFORM
 from bridged.core.errors import BridgedError
@@ -69,7 +69,8 @@ class Integrations:
 
     async def _all(self, visit: Visit) -> Response:
         found = [await self._counting.status(visit.app, each) for each in await root.connections(visit.app, None)]
-        return self._show(visit, "integrations.html", found=found, health_of=health_of)
+        numbers = await channels.glances(visit.app)
+        return self._show(visit, "integrations.html", found=found, health_of=health_of, numbers=len(numbers))
 
     async def _stripe(self, visit: Visit) -> Response:
         return await self._all(visit)

@@ -38,6 +38,7 @@ from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
 from bridged.web.playbook_pages import PlaybookPages
 from bridged.web.visits import ANYONE, Page, Visit, go
+from bridged.web.whatsapp_pages import WhatsAppPages
 
 _MOST_FORM = 16 * 1024
 _AUDIT_PAGE = 100
@@ -94,6 +95,7 @@ class Pages:
             *Approvals(self._show).table(),
             *Customers(self._show).table(),
             *PlaybookPages(self._show).table(),
+            *WhatsAppPages(self._show, self._draw, self._streams).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

@@ -34,6 +34,16 @@ async def get(conn: Conn, vault: Vault, workspace_id: int, connection_id: str, f
     return vault.decrypt(row["ciphertext"], workspace_id=workspace_id, connection_id=connection_id, field=field)
 
 
+async def fields(conn: Conn, workspace_id: int, connection_id: str, prefix: str) -> list[str]:
+    """Which credentials there are whose fields begin so."""
+    cursor = await conn.execute(
+        "select field from bridged.credentials where workspace_id = %s and connection_id = %s "
+        "and starts_with(field, %s) order by field",
+        (workspace_id, connection_id, prefix),
+    )
+    return [row["field"] for row in await cursor.fetchall()]
+
+
 async def drop(conn: Conn, workspace_id: int, connection_id: str, prefix: str) -> None:
     """Forgets the credentials whose fields begin so."""
     await conn.execute(

@@ -45,6 +45,24 @@ async def listed(conn: Conn, scope: Scope) -> list[Channel]:
     return [Channel(**row) for row in await cursor.fetchall()]
 
 
+async def all_of(conn: Conn, workspace_id: int, now: datetime) -> list[tuple[Channel, tuple[str, ...], bool]]:
+    """The workspace's channels, oldest first: which parts of each stand still, and whether its token is kept."""
+    cursor = await conn.execute(
+        f"select {_COLUMNS}, array(select p.part from bridged.channel_pauses p where p.workspace_id = c.workspace_id "
+        "and p.connection_id = c.connection_id and p.channel_id = c.id and (p.until is null or p.until > %s) "
+        "order by p.part) as paused, exists(select from bridged.credentials s where s.workspace_id = c.workspace_id "
+        "and s.connection_id = c.connection_id and s.field = 'channel:' || c.id || ':token') as token "
+        "from bridged.channels c where workspace_id = %s and removed_at is null and connection_id is not null "
+        "order by created_at, id",
+        (now, workspace_id),
+    )
+    found: list[tuple[Channel, tuple[str, ...], bool]] = []
+    for row in await cursor.fetchall():
+        paused, token = tuple(row.pop("paused")), row.pop("token")
+        found.append((Channel(**row), paused, token))
+    return found
+
+
 async def get(conn: Conn, scope: Scope, channel_id: str) -> Channel | None:
     """A channel by its id."""
     cursor = await conn.execute(

@@ -131,6 +131,9 @@ class Simulator:
         if body["category"] not in {"UTILITY", "MARKETING", "AUTHENTICATION"}:
             raise Refusal(100, "Invalid parameter", "category")
         made = Template(body["name"], body["language"], body["category"], body["components"], status=self.review)
+        named = any(not each.isdigit() for each in made.slots())
+        if named != (body.get("parameter_format") == "NAMED"):
+            raise Refusal(100, "Invalid parameter", "The variables do not fit the parameter format")
         if (waba, made.name, made.language) in world.templates:
             raise Refusal(100, "Invalid parameter", "There is already content in this language for this template")
         made.id = str(world.random.randrange(10**15))
