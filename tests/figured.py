@@ -161,3 +161,24 @@ class Books:
         found = await store.build(self.conn, self.scope)
         assert found is not None
         return found.current
+
+
+async def a_month(books: Books, now: datetime) -> None:
+    """What a small merchant has to show: payments in two currencies, subscriptions, messages, a recovery."""
+    for day in range(29):
+        at = now - timedelta(days=day, hours=1)
+        await books.paid(f"eur{day}", at, 2000 + 150 * (day % 7))
+        if day % 4 == 0:
+            await books.declined(f"bad{day}", at, 1200 + 10 * day)
+        if day % 9 == 0:
+            await books.paid(f"usd{day}", at, 990, currency="usd")
+        message = await books.message(("delivered", "read", "sent", "failed")[day % 4], at)
+        if day == 5:
+            await books.run("failed_payment", "cus_1", "in_back:2", at, message=message)
+    await books.moment("paid", "in_back", "cus_1", now - timedelta(days=3), currency="eur", amount=1999)
+    await books.run("failed_payment", "cus_1", "in_no:2", now - timedelta(days=2), withheld="no_consent")
+    for number in range(6):
+        left = now - timedelta(days=4 * number) if number % 2 else None
+        await books.subscribed(f"cus_{number}", now - timedelta(days=100 - 14 * number), left, unit=1500 + 100 * number)
+    await books.profiled()
+    await books.kept()

@@ -82,7 +82,7 @@ async def overview(app: App, connections: Sequence[Connection], range_: Range, b
     return Overview(
         periods,
         zones,
-        tuple(tiles_of(tables)),
+        tuple(tiles_of(tables, told)),
         tuple(figures_of(tables, names, told)),
         all(lag.kept_at is not None for _, _, lag in told),
     )

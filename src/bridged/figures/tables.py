@@ -256,15 +256,15 @@ def _reasons(tables: Tables) -> list[Figure]:
 
 def _lag(lags: Sequence[tuple[str, float | None, Lag]]) -> Figure:
     columns = (
-        Column("What is held is old", "seconds"), Column("Events looked at", "count"),
+        Column("Age of what is held", "seconds"), Column("Events looked at", "count"),
         Column("Event to row, half within", "seconds"), Column("Event to row, 95 % within", "seconds"),
     )  # fmt: skip
     rows = tuple(Row(name, (age, lag.events, lag.half, lag.p95)) for name, age, lag in lags)
     return Figure("lag", "Sync lag", "", "connection", columns, rows)
 
 
-def tiles_of(tables: Tables) -> list[Tile]:
-    """The key figures of the currencies with the most; of the range and the one before."""
+def tiles_of(tables: Tables, lags: Sequence[tuple[str, float | None, Lag]] = ()) -> list[Tile]:
+    """Key figures of the currencies with the most, of the range and the one before. `lags`: as `figures_of` says."""
     found: list[Tile] = []
     for currency in tables.currencies("revenue")[:1]:
         stands = stands_of(tables, currency)
@@ -288,6 +288,10 @@ def tiles_of(tables: Tables) -> list[Tile]:
             for places in (tables.places, (BEFORE,))
         ]
         found.append(Tile("messages", "Messages sent", "count", "", reached[0], reached[1]))
+    ages = [age for _, age, _ in lags]
+    if found and ages:
+        oldest = None if None in ages else max(each for each in ages if each is not None)
+        found.append(Tile("lag", "Age of what is held", "seconds", "", oldest, None, better=False))
     return found
 
 
