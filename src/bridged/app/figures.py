@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from datetime import timedelta
+from typing import Any
 
 from bridged.accounts import Connection
 from bridged.app import App
@@ -31,6 +33,32 @@ class Overview:
     figures: tuple[Figure, ...]
     kept: bool
 
+    def as_json(self) -> dict[str, Any]:
+        """As the API and the command line show it."""
+        periods = self.periods
+        return {
+            "object": "figures",
+            "range": periods.range,
+            "by": periods.by,
+            "first_day": periods.starts[0],
+            "last_day": periods.end - timedelta(days=1),
+            "zones": self.zones,
+            "complete": self.kept,
+            "tiles": [asdict(each) | {"currency": each.currency or None} for each in self.tiles],
+            "data": [_figure(each) for each in self.figures],
+        }
+
+
+def _figure(figure: Figure) -> dict[str, Any]:
+    return {
+        "name": figure.name,
+        "title": figure.title,
+        "currency": figure.currency or None,
+        "first": figure.first,
+        "columns": [{"title": each.title, "unit": each.unit} for each in figure.columns],
+        "rows": [asdict(each) for each in figure.rows],
+    }
+
 
 def read_range(given: str) -> Range:
     """A range by its name. Raises RequestInvalid."""
@@ -40,11 +68,13 @@ def read_range(given: str) -> Range:
     raise RequestInvalid(f"There is no range {given!r}.", hint=f"One of {', '.join(RANGES)}.")
 
 
-def read_by(given: str) -> By | None:
-    """What a period is; nothing: what suits the range. Raises RequestInvalid."""
-    if given in {"", "day", "month"}:
-        return "day" if given == "day" else "month" if given == "month" else None
-    raise RequestInvalid(f"Figures are not by {given!r}.", hint="By day or by month.")
+def read_by(given: str, range_: Range) -> By | None:
+    """What a period is; nothing: what suits the range. Raises RequestInvalid, for a year of days too."""
+    if given not in {"", "day", "month"}:
+        raise RequestInvalid(f"Figures are not by {given!r}.", hint="By day or by month.")
+    if (given, range_) == ("day", "12m"):
+        raise RequestInvalid("Twelve months are not by day.", hint="By month; or take 90 days.")
+    return "day" if given == "day" else "month" if given == "month" else None
 
 
 async def keep(app: App, scope: Scope) -> None:

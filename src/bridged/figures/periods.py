@@ -58,8 +58,8 @@ def days_of(utc_day: date, zone: ZoneInfo) -> set[date]:
 
 
 def periods_of(range_: Range, by: By | None, today: date) -> Periods:
-    """The range up to and with today: so many days, or twelve months with the current one; a year by months."""
-    by = by or ("month" if range_ == "12m" else "day")
+    """The range up to and with today: so many days, or twelve months with the current one, by months."""
+    by = "month" if range_ == "12m" else by or "day"
     if range_ == "12m":
         first, before = _months_back(today, 11), _months_back(today, 23)
     else:

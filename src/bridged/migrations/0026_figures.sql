@@ -40,10 +40,10 @@ create index on bridged.figures_due (connection_id, id);
 create table bridged.figure_days (
   workspace_id bigint not null references bridged.workspaces,
   connection_id uuid not null,
-  figure text not null,
+  figure text collate "C" not null,
   day date not null,
-  currency text not null,
-  key text not null,
+  currency text collate "C" not null,
+  key text collate "C" not null,
   number bigint not null,
   amount bigint not null,
   primary key (connection_id, figure, day, currency, key)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, Field
@@ -11,7 +11,6 @@ from starlette.responses import Response
 
 from bridged import app as root
 from bridged.app import figures
-from bridged.figures.tables import Figure
 from bridged.web.callers import CallersApp, Guarded, needs
 from bridged.web.documents import Document, Id
 from bridged.web.edge import json
@@ -53,7 +52,7 @@ class FigureDocument(BaseModel):
 
 
 class TileDocument(BaseModel):
-    """A key figure of the range, and `before` of the range before, or at the start of it."""
+    """A key figure of the range, and `before` of the range before, or at the start; `better`: more is good news."""
 
     name: str
     title: str
@@ -61,6 +60,7 @@ class TileDocument(BaseModel):
     currency: str | None
     value: float | int | None
     before: float | int | None
+    better: bool
 
 
 class FiguresDocument(BaseModel):
@@ -82,43 +82,6 @@ class FiguresDocument(BaseModel):
 @router.get("/figures", responses={200: {"model": FiguresDocument}}, openapi_extra=needs("read"))
 async def get_figures(app: CallersApp, query: Annotated[FiguresQuery, Query()]) -> Response:
     """Payments, revenue, churn, recovered revenue, messages and sync lag, as the dashboard shows them."""
-    return json(
-        document(await figures.overview(app, await root.connections(app, query.connection), query.range, query.by))
-    )
-
-
-def document(found: figures.Overview) -> dict[str, Any]:
-    """As the API and the command line show it."""
-    periods = found.periods
-    return {
-        "object": "figures",
-        "range": periods.range,
-        "by": periods.by,
-        "first_day": periods.starts[0],
-        "last_day": date.fromordinal(periods.end.toordinal() - 1),
-        "zones": found.zones,
-        "complete": found.kept,
-        "tiles": [
-            {
-                "name": each.name,
-                "title": each.title,
-                "unit": each.unit,
-                "currency": each.currency or None,
-                "value": each.value,
-                "before": each.before,
-            }
-            for each in found.tiles
-        ],
-        "data": [_figure(each) for each in found.figures],
-    }
-
-
-def _figure(figure: Figure) -> dict[str, Any]:
-    return {
-        "name": figure.name,
-        "title": figure.title,
-        "currency": figure.currency or None,
-        "first": figure.first,
-        "columns": [{"title": each.title, "unit": each.unit} for each in figure.columns],
-        "rows": [{"label": each.label, "values": each.values} for each in figure.rows],
-    }
+    by = figures.read_by(query.by or "", query.range)
+    wanted = await root.connections(app, query.connection)
+    return json((await figures.overview(app, wanted, query.range, by)).as_json())

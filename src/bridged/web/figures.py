@@ -39,6 +39,7 @@ _EMPTY = (
 )
 _LEVELS = frozenset({"mrr"})
 """Figures that stand at a height, drawn as a line; the others come to something in each period, drawn as bars."""
+_MOST_CURRENCIES = 4
 _MOST_DRAWN = 5
 """Series of a chart: there are as many colours."""
 
@@ -116,6 +117,7 @@ class FigurePages:
         page = await self._status(visit.app)
         wanted = _wanted(visit, [each.connection for each in page.connections])
         found = await figures.overview(visit.app, wanted.shown, wanted.range, wanted.by)
+        others = _others(found.figures)
         told = [Trouble(each.connection, health_of(each)) for each in page.connections]
         return self._show(
             visit,
@@ -128,7 +130,8 @@ class FigurePages:
             troubles=[each for each in told if each.health.kind in {"bad", "warn"}],
             waiting=await figures.attention(visit.app, wanted.all),
             tiles=[_tile(each) for each in found.tiles],
-            figures=[_shown(each, wanted) for each in found.figures],
+            figures=[_shown(each, wanted) for each in found.figures if each.currency not in others],
+            others=others,
             missing=[each for each in _EMPTY if each[0] not in {one.name for one in found.figures}],
         )
 
@@ -153,7 +156,12 @@ def _wanted(visit: Visit, connections: Sequence[Connection]) -> Wanted:
     if named and chosen is None:
         raise NotFound("There is no such connection.", hint="The overview without it shows those there are.")
     range_ = figures.read_range(given.get("range") or RANGES[0])
-    return Wanted(range_, figures.read_by(given.get("by", "")), chosen, tuple(connections))
+    return Wanted(range_, figures.read_by(given.get("by", ""), range_), chosen, tuple(connections))
+
+
+def _others(found: Sequence[Figure]) -> tuple[str, ...]:
+    """Currencies beyond those that a page shows, which are the first."""
+    return tuple(dict.fromkeys(each.currency for each in found if each.currency))[_MOST_CURRENCIES:]
 
 
 def _shown(figure: Figure, wanted: Wanted) -> Shown:

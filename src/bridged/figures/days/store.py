@@ -95,7 +95,8 @@ async def kept(conn: Conn, scope: Scope, now: datetime) -> None:
 
 _PAYMENTS: LiteralString = """
 select d.day, x.currency, x.status as key, count(*) as number, coalesce(sum(x.amount), 0) as amount
-from days d cross join lateral (
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) d (day, starts, ends)
+cross join lateral (
   select currency, status, amount from stripe.charges c where c.connection_id = %(connection)s
     and c.created >= d.starts and c.created < d.ends and not c.deleted and c.amount > 0 and c.currency is not null
     and c.status in ('succeeded', 'failed') and (c.balance_transaction_id is not null or c.status = 'failed'
@@ -106,7 +107,8 @@ _REVENUE: LiteralString = """
 select d.day, x.currency, case when before = 0 then 'new' when after = 0 then 'lost'
   when after > before then 'expansion' else 'contraction' end as key, count(*) as number,
   sum(abs(after - before)) as amount
-from days d cross join lateral (
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) d (day, starts, ends)
+cross join lateral (
   select currency, before, after from bridged.revenue_moves m where m.connection_id = %(connection)s
     and m.at >= d.starts and m.at < d.ends offset 0) x
 group by 1, 2, 3
@@ -115,7 +117,8 @@ _MESSAGES: LiteralString = """
 select d.day, '' as currency, case when state in ('queued', 'sending') then 'waiting'
   when state in ('accepted', 'sent') then 'sent' when state in ('expired', 'cancelled')
   then 'not sent: ' || left(coalesce(reason, state), 100) else state end as key, count(*) as number, 0 as amount
-from days d cross join lateral (
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) d (day, starts, ends)
+cross join lateral (
   select state, reason from bridged.messages m where m.connection_id = %(connection)s
     and m.created_at >= d.starts and m.created_at < d.ends offset 0) x
 group by 1, 2, 3
@@ -123,7 +126,8 @@ group by 1, 2, 3
 _WITHHELD: LiteralString = """
 select d.day, '' as currency, 'not sent: ' || left(coalesce(reason, outcome), 100) as key, count(*) as number,
   0 as amount
-from days d cross join lateral (
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) d (day, starts, ends)
+cross join lateral (
   select reason, outcome from bridged.playbook_steps s where s.connection_id = %(connection)s
     and s.outcome in ('suppressed', 'holdout') and s.at >= d.starts and s.at < d.ends offset 0) x
 group by 1, 2, 3
@@ -132,7 +136,8 @@ group by 1, 2, 3
 _RECOVERED: LiteralString = """
 select d.day, p.facts ->> 'currency' as currency, x.playbook_id as key, count(*) as number,
   coalesce(sum((p.facts ->> 'amount')::bigint), 0) as amount
-from days d cross join lateral (
+from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[]) d (day, starts, ends)
+cross join lateral (
   select customer_id, key, at, facts from bridged.moments m where m.connection_id = %(connection)s
     and m.kind = 'paid' and m.at >= d.starts and m.at < d.ends and m.facts ? 'currency' offset 0) p
 cross join lateral (
@@ -147,16 +152,12 @@ cross join lateral (
   order by g.accepted_at desc, g.seq desc limit 1) x
 group by 1, 2, 3
 """
-_DAYS: LiteralString = """
-with days as (select * from unnest(%(days)s::date[], %(starts)s::timestamptz[], %(ends)s::timestamptz[])
-                d (day, starts, ends)), """
 _CLEAR: LiteralString = """
 delete from bridged.figure_days where connection_id = %(connection)s and figure = %(figure)s and day = any(%(days)s)
 """
 _KEEP: LiteralString = """
 insert into bridged.figure_days (workspace_id, connection_id, figure, day, currency, key, number, amount)
-select %(workspace)s, %(connection)s, %(figure)s, s.day, s.currency, s.key, s.number, s.amount from sums s
-"""
+select %(workspace)s, %(connection)s, %(figure)s, s.day, s.currency, s.key, s.number, s.amount from ("""
 
 
 async def compute(conn: Conn, scope: Scope, figure: str, spans: Sequence[Span]) -> None:
@@ -171,15 +172,15 @@ async def compute(conn: Conn, scope: Scope, figure: str, spans: Sequence[Span]) 
     }
     await conn.execute(_CLEAR, values)
     if figure == "payments":
-        await conn.execute(_DAYS + "sums as (" + _PAYMENTS + ")" + _KEEP, values)
+        await conn.execute(_KEEP + _PAYMENTS + ") s", values)
     elif figure == "revenue":
-        await conn.execute(_DAYS + "sums as (" + _REVENUE + ")" + _KEEP, values)
+        await conn.execute(_KEEP + _REVENUE + ") s", values)
     elif figure == "messages":
-        await conn.execute(_DAYS + "sums as (" + _MESSAGES + ")" + _KEEP, values)
+        await conn.execute(_KEEP + _MESSAGES + ") s", values)
     elif figure == "withheld":
-        await conn.execute(_DAYS + "sums as (" + _WITHHELD + ")" + _KEEP, values)
+        await conn.execute(_KEEP + _WITHHELD + ") s", values)
     else:
-        await conn.execute(_DAYS + "sums as (" + _RECOVERED + ")" + _KEEP, values)
+        await conn.execute(_KEEP + _RECOVERED + ") s", values)
 
 
 async def with_due(conn: Conn) -> list[Scope]:
