@@ -37,9 +37,9 @@ class Sum:
 
 @dataclass(frozen=True, slots=True)
 class Lag:
-    """Of the newest thousand events that were applied: seconds from Stripe's event to our row; half took no longer than
-    `half`, nineteen in twenty no longer than `p95`. `held_at`: up to when, by Stripe's clock, all that was read is
-    known to be held; None: not everything was read to its end. `kept_at`: when the sums were complete last.
+    """Of the newest thousand events, those that were applied: seconds from Stripe's event to our row; half took no
+    longer than `half`, nineteen in twenty no longer than `p95`. `held_at`: up to when, by Stripe's clock, all that was
+    read is known to be held; None: not everything was read to its end. `kept_at`: when the sums were complete last.
     """
 
     connection_id: str

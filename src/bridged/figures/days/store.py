@@ -230,9 +230,9 @@ async def lags(conn: Conn, workspace_id: int, connections: Sequence[str]) -> lis
         "cross join lateral (select count(*) as events, "
         "percentile_disc(0.5) within group (order by seconds) as half, "
         "percentile_disc(0.95) within group (order by seconds) as p95 from ("
-        "select greatest(extract(epoch from e.applied_at - e.created), 0)::float as seconds from bridged.events e "
-        "where e.workspace_id = %(workspace)s and e.connection_id = c.id and e.state = 'applied' "
-        "order by e.created desc limit 1000) e) x",
+        "select greatest(extract(epoch from n.applied_at - n.created), 0)::float as seconds from ("
+        "select e.created, e.applied_at, e.state from bridged.events e where e.workspace_id = %(workspace)s "
+        "and e.connection_id = c.id order by e.created desc limit 1000) n where n.state = 'applied') e) x",
         {"workspace": workspace_id, "connections": list(connections)},
     )
     return [Lag(**row) for row in await cursor.fetchall()]
