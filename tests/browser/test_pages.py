@@ -10,7 +10,7 @@ import pytest
 from playwright.async_api import expect
 
 from bridged import app as root
-from bridged.app import profiles, scoring
+from bridged.app import figures, profiles, scoring
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.messages.replay import store as replays
@@ -32,6 +32,7 @@ async def hooks(settings: Settings) -> AsyncIterator[Hooked]:
         await found.stage.sync()
         await profiles.build(found.app, found.connection)
         await scoring.refresh_all(found.app, found.connection)
+        await figures.keep_all(found.app)
         customer = next(iter(found.stage.account.all("customers")))
         found.stage.account.update("customers", customer["id"], {"name": "Ada Lovelace"}, "customer.updated")
         await found.rest()

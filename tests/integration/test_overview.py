@@ -4,6 +4,7 @@ import csv
 import io
 import re
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
 
@@ -61,6 +62,13 @@ async def test_page_csv_and_api_say_the_same(house: House) -> None:
                     each for number, each in enumerate(theirs) if number not in parts
                 ], name
     assert answer.json["tiles"]
+    page = (await ana.open("/"))[1]
+    assert re.search(r"<dt>MRR now</dt><dd>€51.00<small[^>]*>down 51 % from €105.00<", page)
+    async with house.web.app.database.transaction(WORKSPACE) as conn:
+        books = Books(conn, Scope(WORKSPACE, house.connection))
+        await books.paid("before", clock.now() - timedelta(days=40), 10000)
+        await books.kept()
+    assert "up 606 % from €100.00" in (await ana.open("/"))[1], "more than twice is said as what it is"
     assert ">Recovered<" in page
 
 
@@ -81,7 +89,9 @@ async def test_what_is_not_there(house: House) -> None:
     ana = await house.member("ana@example.com", "owner")
     status, page, _ = await ana.open("/")
     assert status == 200
-    assert "No payment was made or failed in this range." in page
+    assert "Not computed yet." in page, "nothing is said that is not known"
+    await figures.keep_all(house.web.app)
+    assert "No payment was made or failed in this range." in (await ana.open("/"))[1]
     for path, expected in (
         ("/?range=7d", 422),
         ("/?by=week", 422),

@@ -256,8 +256,8 @@ def _reasons(tables: Tables) -> list[Figure]:
 
 def _lag(lags: Sequence[tuple[str, float | None, Lag]]) -> Figure:
     columns = (
-        Column("Age of what is held", "seconds"), Column("Events looked at", "count"),
-        Column("Event to row, half within", "seconds"), Column("Event to row, 95 % within", "seconds"),
+        Column("Age of what is held", "seconds"), Column("Events", "count"),
+        Column("Half took at most", "seconds"), Column("95 % took at most", "seconds"),
     )  # fmt: skip
     rows = tuple(Row(name, (age, lag.events, lag.half, lag.p95)) for name, age, lag in lags)
     return Figure("lag", "Sync lag", "", "connection", columns, rows)

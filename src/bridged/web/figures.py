@@ -18,7 +18,7 @@ from bridged.figures.periods import RANGES, By, Range
 from bridged.figures.spreadsheet import csv_of
 from bridged.figures.tables import Column, Figure, Tile, Unit, Value
 from bridged.web.health import Health, health_of
-from bridged.web.rendering import lasting, number, percent, query
+from bridged.web.rendering import lasting, number, query
 from bridged.web.visits import Page, Visit
 
 _RANGES: dict[Range, str] = {"30d": "30 days", "90d": "90 days", "12m": "12 months"}
@@ -198,7 +198,7 @@ def _cell(value: Value, column: Column, currency: str) -> str:
 def _plain(value: Value, unit: Unit) -> str:
     if unit == "seconds":
         return lasting(value)
-    return percent(value) if unit == "part" else number(value)
+    return f"{value:,.1%}".replace("%", " %") if unit == "part" and value is not None else number(value)
 
 
 def _chart(figure: Figure) -> str:
@@ -236,6 +236,6 @@ def _tile(tile: Tile) -> ShownTile:
     now, before = tile.value, tile.before
     if now == before:
         return ShownTile(tile.title, told(now), "as before", "")
-    by = f" {percent(abs(now - before) / before)}" if before > 0 else ""
+    by = f" {abs(now - before) / before:,.0%}".replace("%", " %") if before > 0 else ""
     change = f"{'up' if now > before else 'down'}{by} from {told(before)}"
     return ShownTile(tile.title, told(now), change, "good" if (now > before) is tile.better else "bad")
