@@ -11,18 +11,19 @@ from playwright.async_api import expect
 
 from bridged import app as root
 from bridged.accounts.audit import SYSTEM
-from bridged.app import channels, profiles, scoring
+from bridged.app import channels, figures, profiles, scoring
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.messages.replay import store as replays
 from bridged.web.pages import Pages
 from bridged.web.visits import ANYONE
+from bridged.web.whatsapp_pages import PLACE
 from browser.chromium import DESK, PHONE, chromium, housed, looking
 from browsing import PASSWORD, Browser
 from simulation.hooked import Hooked, hooked
 from simulation.stage import build
 
-QUIETLY = ("/stream", "/part", "/oauth/callback", "/estimate")
+QUIETLY = ("/stream", "/part", "/oauth/callback", "/estimate", ".csv")
 """Pages that are parts of others, or need what only Stripe brings."""
 
 
@@ -33,6 +34,7 @@ async def hooks(settings: Settings) -> AsyncIterator[Hooked]:
         await found.stage.sync()
         await profiles.build(found.app, found.connection)
         await scoring.refresh_all(found.app, found.connection)
+        await figures.keep_all(found.app)
         customer = next(iter(found.stage.account.all("customers")))
         found.stage.account.update("customers", customer["id"], {"name": "Ada Lovelace"}, "customer.updated")
         await found.rest()

@@ -45,6 +45,11 @@ for _name, _place, _help in (
     ("audit", "people:audit", "Show what was changed or revealed, by whom and from where, the newest first."),
     ("act", "act:cli", "Change objects at Stripe: preview, approve, execute."),
     ("writes", "act:writes", "Whether this workspace allows changing objects at Stripe."),
+    (
+        "figures",
+        "figures:figures",
+        "The overview: payments, revenue, churn, recovered revenue, messages by outcome.",
+    ),
     ("score", "score:cli", "Lead scores: show, list, export; their weights; the webhook for changed bands."),
     ("playbook", "playbook:cli", "Messages at the right moment: list, try out, switch on, publish your own."),
     (

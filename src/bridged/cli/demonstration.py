@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridged import app as root
-from bridged.app import asking, people
+from bridged.app import asking, figures, people
 from bridged.cli.actor import local
 from bridged.cli.output import document, say
 from bridged.cli.progress import progress_of
@@ -103,6 +103,7 @@ async def _ask(
 
 
 async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str) -> None:
+    await figures.keep_all(app)
     async with _serving(create(app, asked), "127.0.0.1", 0) as address:
         link = await people.make_link(app, "visit", local(), email="demo@example.com", role="owner")
         say(f"6. Look at it in a browser (the link works once): {_shown(app, link, address)}")

@@ -15,6 +15,8 @@ from bridged.mirror.store import Scope
 from bridged.profiles import store
 from bridged.profiles.contacts import store as contacts
 from bridged.profiles.moments import Moment, Standing, horizon, moments_of, standing_of
+from bridged.profiles.movements import moves_of
+from bridged.profiles.moves import store as moves
 from bridged.profiles.objects import Objects
 from bridged.profiles.reading import store as reading
 from bridged.profiles.rules import profile_of
@@ -66,6 +68,7 @@ async def _built(conn: Conn, scope: Scope, build: Build, now: datetime, batch: i
     ids = await store.customers(conn, scope, build.after, batch)
     if not ids:
         dropped = await store.gone(conn, scope)
+        await moves.gone(conn, scope)
         await store.progressed(conn, scope, None, now)
         return Refreshed(changed=dropped)
     done = await _refreshed(conn, scope, build, ids, now)
@@ -80,6 +83,7 @@ async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str],
     found = await reading.objects(conn, scope, ids, build.country, max(since, int(now.timestamp()) - _LOOK_BACK))
     computed = {key: (profile_of(objects), standing_of(objects)) for key, objects in found.items()}
     changed = await store.write(conn, scope, list(computed.values()))
+    await moves.write(conn, scope, ids, {key: moves_of(objects.subscriptions) for key, objects in found.items()})
     numbers = [(key, None if profile.deleted else profile.phone_e164) for key, (profile, _) in computed.items()]
     await contacts.adopt(conn, scope, numbers, now)
     if gone := [each for each in before if each not in found]:

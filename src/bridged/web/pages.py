@@ -32,7 +32,7 @@ from bridged.web.connections import Connections
 from bridged.web.counting import Counting
 from bridged.web.customers import Customers
 from bridged.web.edge import status_of
-from bridged.web.health import health_of
+from bridged.web.figures import FigurePages
 from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
@@ -71,7 +71,6 @@ class Pages:
             Page("GET", people.LINK_PATH + "{token}", ANYONE, link),
             Page("POST", people.LINK_PATH + "{token}", ANYONE, self._use_link, link),
             Page("POST", "/theme", ANYONE, self._theme),
-            Page("GET", "/", "read", self._overview),
             Page("POST", "/sign-out", "read", self._sign_out),
             Page("GET", "/account", "read", account),
             Page("POST", "/account/password", "read", self._password, account),
@@ -88,6 +87,7 @@ class Pages:
             Page("POST", "/tokens/revoke", "admin", self._revoke_token, keys),
             Page("GET", "/audit", "admin", self._audit),
             Page("GET", "/doctor", "admin", self._doctor),
+            *FigurePages(self._show, self._status).table(),
             *Integrations(self._show, self._counting).table(),
             *Connections(self._show, self._draw, self._streams, self._counting).table(),
             *Arrangement(self._show, self._draw, self._streams).table(),
@@ -190,9 +190,6 @@ class Pages:
         return response
 
     # One's own account
-
-    async def _overview(self, visit: Visit) -> Response:
-        return self._show(visit, "status.html", page=await self._status(visit.app), health_of=health_of)
 
     async def _sign_out(self, visit: Visit) -> Response:
         await people.sign_out(visit.app, visit.own, visit.visitor)

@@ -135,7 +135,8 @@ FIRST = ("bridged.profile_builds",)
 BULKY = (
     "bridged.events", "bridged.deliveries", "bridged.changes", "bridged.profiles_due", "bridged.profiles",
     "bridged.profile_history", "bridged.moments", "bridged.scores", "bridged.score_history",
-    "bridged.score_announcements", "bridged.turns", "bridged.inbound_messages",
+    "bridged.score_announcements", "bridged.turns", "bridged.inbound_messages", "bridged.revenue_moves",
+    "bridged.figure_days", "bridged.figures_due",
 )  # fmt: skip
 """Tables of a connection that grow without end and do not go by themselves when its row goes; besides the mirror's."""
 
