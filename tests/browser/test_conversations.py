@@ -82,7 +82,8 @@ async def _take_over(scene: Scene, eyes: Eyes) -> None:
     await pressed(eyes, "Send")
     assert await scene.round() == ["This is Ana. I am looking."]
     await expect(page.get_by_text("This is Ana. I am looking.")).to_be_visible()
-    await expect(page.get_by_text(re.compile("^(sent|delivered|read)$")).last).to_be_visible(timeout=15_000)
+    sent = page.get_by_role("listitem").filter(has_text="This is Ana.").locator(".fate")
+    await expect(sent).to_have_text(re.compile("^(sent|delivered|read)$"), timeout=15_000)
     await eyes.judge("conversation taken")
 
 

@@ -14,6 +14,7 @@ from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 
 _MOST_COUNTED = 1000
+"""So many open tickets and questions are counted."""
 _MOST_HITS = 500
 _THREAD = (
     "t.id::text, t.channel_id::text, t.identity, t.customer_id, t.bound_at, t.verified_until, t.language, t.state, "
@@ -23,17 +24,24 @@ _LAST_AUTHOR = (
     "(select u.author from bridged.turns u where u.connection_id = t.connection_id and u.thread_id = t.id "
     "order by u.number desc limit 1)"
 )
+_BEFORE = (
+    "(%(before)s::timestamptz is null or (t.said_at, t.id) < (%(before)s::timestamptz, %(before_id)s::uuid)) "
+    "order by t.said_at desc, t.id desc limit %(limit)s"
+)
 _TAKEN = "t.workspace_id = %(workspace)s and t.state = 'taken' and t.taken_at > %(stale)s"
+# Each half is found in its order: where many wait, the first of them; where few do, those.
 _WAITING = (
-    "select connection_id, thread_id as id from bridged.tickets where workspace_id = %(workspace)s and done_at is null "
-    "union select t.connection_id, t.id from bridged.threads t where " + _TAKEN + " and " + _LAST_AUTHOR
-    + " = 'customer'"
+    "(select t.connection_id, t.id from bridged.threads t where t.workspace_id = %(workspace)s and exists (select "
+    "from bridged.tickets k where k.connection_id = t.connection_id and k.thread_id = t.id and k.done_at is null) and "
+    + _BEFORE + ") union (select t.connection_id, t.id from bridged.threads t where " + _TAKEN
+    + " and " + _LAST_AUTHOR + " = 'customer' and " + _BEFORE + ")"
 )  # fmt: skip
 _UNANSWERED = (
-    "select distinct connection_id, thread_id as id from bridged.turns where workspace_id = %(workspace)s "
-    "and outcome in ('choices', 'unanswered') and done_at is null"
+    "select t.connection_id, t.id from bridged.threads t where t.workspace_id = %(workspace)s and exists (select "
+    "from bridged.turns q where q.connection_id = t.connection_id and q.thread_id = t.id "
+    "and q.outcome in ('choices', 'unanswered') and q.done_at is null) and " + _BEFORE
 )
-_HELD = "select t.connection_id, t.id from bridged.threads t where " + _TAKEN
+_HELD = "select t.connection_id, t.id from bridged.threads t where " + _TAKEN + " and " + _BEFORE
 _PEOPLE = (
     "(select connection_id, id from stripe.customers where connection_id = any(%(connections)s::uuid[]) "
     "and name_norm >= %(low)s and name_norm < %(high)s and not deleted order by name_norm limit %(most)s) "
@@ -47,10 +55,6 @@ _FOUND = (
     "on t.connection_id = p.connection_id and t.customer_id = p.id "
     "union (select connection_id, id from bridged.threads where workspace_id = %(workspace)s "
     "and identity >= %(number)s and identity < %(number_end)s limit %(most)s)"
-)
-_BEFORE = (
-    "(%(before)s::timestamptz is null or (t.said_at, t.id) < (%(before)s::timestamptz, %(before_id)s::uuid)) "
-    "order by t.said_at desc, t.id desc limit %(limit)s"
 )
 _AMONG = " hits join bridged.threads t using (connection_id, id) where t.workspace_id = %(workspace)s and " + _BEFORE
 # What stands in a row is looked up for those that are shown, and for no other.
@@ -87,11 +91,12 @@ class Person:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """How many threads wait, are taken, and have questions that nobody answered; a thousand stands for more."""
+    """How many threads wait, are taken, and have questions that nobody answered. `over`: of which there are more."""
 
     waiting: int
     taken: int
     unanswered: int
+    over: frozenset[str]
 
 
 async def rows(conn: Conn, workspace_id: int, sought: Sought, connections: Sequence[str], now: datetime) -> list[Row]:
@@ -132,16 +137,23 @@ def _row(found: dict[str, Any]) -> Row:
 
 
 async def counts(conn: Conn, workspace_id: int, now: datetime) -> Counts:
-    """How many there are of each."""
+    """How many there are of each, as far as they are counted."""
     cursor = await conn.execute(
-        "select (select count(*)::int from (" + _WAITING + " limit %(most)s) a) as waiting, "
-        "(select count(*)::int from (" + _HELD + " limit %(most)s) b) as taken, "
-        "(select count(*)::int from (" + _UNANSWERED + " limit %(most)s) c) as unanswered",
+        "with calls as (select connection_id, thread_id from bridged.tickets where workspace_id = %(workspace)s "
+        "and done_at is null limit %(most)s), held as (select t.connection_id, t.id, " + _LAST_AUTHOR + " as author "
+        "from bridged.threads t where " + _TAKEN + " limit %(most)s), open as (select connection_id, thread_id from "
+        "bridged.turns where workspace_id = %(workspace)s and outcome in ('choices', 'unanswered') and done_at is null "
+        "limit %(most)s) select (select count(*) from (select connection_id, thread_id from calls union select "
+        "connection_id, id from held where author = 'customer') a) as waiting, (select count(*) from held) as taken, "
+        "(select count(distinct (connection_id, thread_id)) from open) as unanswered, "
+        "(select count(*) from calls) as calls, (select count(*) from open) as open",
         {"workspace": workspace_id, "stale": now - TAKEN_FOR, "most": _MOST_COUNTED},
-    )
+    )  # fmt: skip
     row = await cursor.fetchone()
     assert row is not None
-    return Counts(**row)
+    counted = {"waiting": row["calls"], "taken": row["taken"], "unanswered": row["open"]}
+    over = frozenset(name for name, rows in counted.items() if rows >= _MOST_COUNTED)
+    return Counts(row["waiting"], row["taken"], row["unanswered"], over)
 
 
 async def one(conn: Conn, scope: Scope, thread_id: str) -> Row | None:
