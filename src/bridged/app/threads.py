@@ -489,7 +489,7 @@ def _same_holder(thread: Thread, seen: str | None, actor: Actor, now: datetime) 
         )
     raise ThreadTaken(
         "The conversation was handed back meanwhile and the engine answers it, so nothing was done.",
-        hint="Do it again to take it over once more.",
+        hint="Take it over again to go on.",
     )
 
 
