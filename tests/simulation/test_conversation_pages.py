@@ -207,6 +207,9 @@ async def _counted(scene: Scene, web: Web, ana: Browser) -> None:
     (one,) = {await took(place)}
     await scene.write("when was my last payment")
     assert await took(place) == one
+    _, text, _ = await ana.open(f"{place}?before=3")
+    assert re.findall(r'id="turn-(\d+)"', text) == ["1", "2"]
+    assert "hx-sse:connect" not in text, "what is past does not change"
     seen: list[str] = []
     path = PLACE
     while path:
@@ -275,6 +278,7 @@ async def test_the_chat_tester(scene: Scene) -> None:
             "ms, at no cost",
             "known by number",
             "Known to hold",
+            "Read at Stripe preview",
         ):
             assert each in shown, each
         await ana.send(where, text="when was my last payment", level="1", language="en")
@@ -282,6 +286,8 @@ async def test_the_chat_tester(scene: Scene) -> None:
         assert re.search("before that|no earlier", await read(ana, where))
         await ana.send(where, text="which card do you have on file?", level="1", language="en")
         assert "it takes proved by code" in await read(ana, where)
+        await ana.send(where, text="which card do you have on file?", level="2", language="en")
+        assert "it takes" not in (await read(ana, where)).split("Read at Stripe")[0]
         await ana.send(where, text="the payment thing", level="2", language="en")
         _, text, _ = await ana.open(where)
         pressed = re.findall(r'name="pressed" value="([^"]*)"', text)[0]
