@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -10,14 +11,16 @@ import pytest
 from playwright.async_api import expect
 
 from bridged import app as root
-from bridged.accounts.audit import SYSTEM
-from bridged.app import channels, figures, profiles, scoring
+from bridged.accounts.audit import SYSTEM, Actor
+from bridged.app import channels, figures, profiles, scoring, trials
+from bridged.conversation.threads import Turn
+from bridged.conversation.threads import store as spoken
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.messages.replay import store as replays
+from bridged.mirror.store import Scope
 from bridged.web.pages import Pages
 from bridged.web.visits import ANYONE
-from bridged.web.whatsapp_pages import PLACE
 from browser.chromium import DESK, PHONE, chromium, housed, looking
 from browsing import PASSWORD, Browser
 from simulation.hooked import Hooked, hooked
@@ -66,6 +69,7 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
         "{playbook}": "paid",
         "{event}": event[0]["id"] if event else "",
         "{replay}": str(replay[0]["id"]) if replay else "",
+        **await talked(found, customer),
     }
     shown: list[tuple[str, str]] = []
     for page in Pages(found.app, lambda _: asyncio.sleep(0)).table():
@@ -76,6 +80,19 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
             path = path.replace(name, value)
         shown.append((path, page.path.replace("{", "").replace("}", "") if page.path != "/" else "overview"))
     return shown
+
+
+async def talked(found: Hooked, customer: str) -> dict[str, str]:
+    """A customer's conversation, and one that was tried out."""
+    scope, now = Scope(found.connection.workspace_id, found.connection.id), clock.now()
+    async with found.app.database.transaction(scope.workspace_id) as conn:
+        thread = await spoken.thread_of(conn, scope, str(uuid.uuid4()), "phone:+34612345678", now)
+        for author in ("customer", "engine", "person:ben@example.com"):
+            await spoken.add(conn, scope, thread.id, Turn(author, "When is my next payment due?", now, customer))
+    me = Actor("user", "ana@example.com")
+    trial = await trials.begin(found.app, found.connection, customer, 2, None, me)
+    await trials.ask(found.app, found.connection, trial, "When is my next payment due?")
+    return {"{thread}": thread.id, "{trial}": trial.id}
 
 
 async def test_every_page(hooks: Hooked) -> None:

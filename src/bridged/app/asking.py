@@ -43,8 +43,14 @@ class Thread:
 NO_THREAD = Thread()
 
 
-async def ask(app: App, connection: Connection, customer_id: str, question: str, thread: Thread = NO_THREAD) -> Reply:
-    """Answers a customer's question. Reads what is missing from Stripe if nobody else is reading this account."""
+async def ask(
+    app: App, connection: Connection, customer_id: str, question: str, thread: Thread = NO_THREAD,
+    reads: list[str] | None = None,
+) -> Reply:  # fmt: skip
+    """Answers a customer's question. Reads what is missing from Stripe if nobody else is reading this account.
+
+    `reads` is added what was asked of Stripe: kinds of need, or `everything owed`.
+    """
     async with app.database.transaction(app.workspace_id) as conn:
         claims = {claim.kind: claim for claim in await sync_store.claims(conn, Scope(app.workspace_id, connection.id))}
     scope = Scope(connection.workspace_id, connection.id)
@@ -55,6 +61,8 @@ async def ask(app: App, connection: Connection, customer_id: str, question: str,
             # The lease is taken at the first need only: most answers are in the mirror.
             if not desk:
                 desk.append(await stack.enter_async_context(sync_desk(app, connection, pace=1.0)))
+            if reads is not None:
+                reads.extend([need.kind for need in needs] or ["everything owed"])
             if needs:
                 await freshen_needs(desk[0], customer, [(need.kind, need.id) for need in needs])
             else:

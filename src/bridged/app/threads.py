@@ -30,7 +30,7 @@ from bridged.conversation.run import Choice, Handoff, Reply, unanswered
 from bridged.conversation.threads import WINDOW, Changes, Outcome, Thread, Turn, Waiting, store
 from bridged.core import clock, log, mail
 from bridged.core.db import Conn
-from bridged.core.errors import DatabaseUnavailable, MailNotSent, NotFound, RequestInvalid
+from bridged.core.errors import DatabaseUnavailable, MailNotSent, NotFound, RequestInvalid, ThreadTaken
 from bridged.core.types import Secret
 from bridged.messages.outbox import Address, Draft
 from bridged.messages.outbox import store as outbox
@@ -41,6 +41,7 @@ from bridged.mirror.store import Scope
 from bridged.profiles import store as profiles
 from bridged.profiles.contacts import Identity
 from bridged.profiles.contacts import store as contacts
+from bridged.profiles.facts import Profile
 
 _log = log.logger("threads")
 LEASE = timedelta(seconds=60)
@@ -165,12 +166,18 @@ async def _living(conn: Conn, scope: Scope, customer_id: str) -> bool:
 
 
 async def _active_at(conn: Conn, scope: Scope, customer_id: str, now: datetime) -> datetime | None:
-    """When a customer last paid, began, or has something running: they are there."""
     profile = await profiles.get(conn, scope, customer_id, int(now.timestamp()))
+    if profile is not None:
+        return last_active(profile, None, now)
+    row = await mirror.get(conn, BY_NAME["customers"], scope, customer_id)
+    created = row.data.get("created") if row else None
+    return last_active(None, datetime.fromtimestamp(created, UTC) if isinstance(created, int) else None, now)
+
+
+def last_active(profile: Profile | None, created: datetime | None, now: datetime) -> datetime | None:
+    """When a customer last paid, began, or has something running: they are there. `created`: of one without profile."""
     if profile is None:
-        row = await mirror.get(conn, BY_NAME["customers"], scope, customer_id)
-        created = row.data.get("created") if row else None
-        return datetime.fromtimestamp(created, UTC) if isinstance(created, int) else None
+        return created
     if profile.status in {"active", "trialing", "past_due"}:
         return now
     times = [each for each in (profile.last_payment_at, profile.subscribed_since, profile.created) if each]
@@ -457,30 +464,53 @@ async def _found(conn: Conn, scope: Scope, thread_id: str) -> Thread:
     return found
 
 
-async def take(app: App, connection: Connection, thread_id: str, actor: Actor) -> Thread:
-    """From now on a person answers; the engine is silent until it is handed back or left alone for twelve hours."""
-    return await _steer(app, connection, thread_id, actor, actor.name)
+async def take(app: App, connection: Connection, thread_id: str, actor: Actor, seen: str | None = None) -> Thread:
+    """From now on a person answers; the engine is silent until it is handed back or left alone for twelve hours.
+
+    `seen`: who had it when the person decided, "" for the engine; None: whoever has it. Raises NotFound, ThreadTaken.
+    """
+    return await _steer(app, connection, thread_id, actor, actor.name, seen)
 
 
-async def hand_back(app: App, connection: Connection, thread_id: str, actor: Actor) -> Thread:
-    """The engine answers again. Raises NotFound."""
-    return await _steer(app, connection, thread_id, actor, None)
+async def hand_back(app: App, connection: Connection, thread_id: str, actor: Actor, seen: str | None = None) -> Thread:
+    """The engine answers again. `seen` as for `take`. Raises NotFound, ThreadTaken."""
+    return await _steer(app, connection, thread_id, actor, None, seen)
 
 
-async def _steer(app: App, connection: Connection, thread_id: str, actor: Actor, who: str | None) -> Thread:
+def _same_holder(thread: Thread, seen: str | None, actor: Actor, now: datetime) -> None:
+    """Whoever has it is whom the person saw, or the person. Raises ThreadTaken."""
+    holder = (thread.taken_by or "") if thread.silent(now) else ""
+    if seen is None or holder in {seen, actor.name}:
+        return
+    if holder:
+        raise ThreadTaken(
+            f"{holder} has this conversation by now, so nothing was done.",
+            hint="Talk to them, or take it over from them: they see that you did.",
+        )
+    raise ThreadTaken(
+        "The conversation was handed back meanwhile and the engine answers it, so nothing was done.",
+        hint="Take it over again to go on.",
+    )
+
+
+async def _steer(
+    app: App, connection: Connection, thread_id: str, actor: Actor, who: str | None, seen: str | None
+) -> Thread:
     scope, now = Scope(connection.workspace_id, connection.id), clock.now()
     async with app.database.transaction(app.workspace_id) as conn:
-        await _found(conn, scope, thread_id)
+        _same_holder(await _found(conn, scope, thread_id), seen, actor, now)
         await store.take(conn, scope, thread_id, who, now)
         act = Act("thread.taken" if who else "thread.handed_back", f"thread {thread_id}", None, None, connection.id)
         await record(conn, app.workspace_id, actor, act, now)
         return await _found(conn, scope, thread_id)
 
 
-async def say(app: App, connection: Connection, thread_id: str, actor: Actor, text: str) -> str:
+async def say(
+    app: App, connection: Connection, thread_id: str, actor: Actor, text: str, seen: str | None = None
+) -> str:
     """A person's words to a customer, who wrote within the last 24 hours; the thread is theirs from then on.
 
-    The id of the message. Raises NotFound, RequestInvalid.
+    The id of the message. `seen` as for `take`. Raises NotFound, RequestInvalid, ThreadTaken.
     """
     scope, now = Scope(connection.workspace_id, connection.id), clock.now()
     said = text.strip()
@@ -488,6 +518,7 @@ async def say(app: App, connection: Connection, thread_id: str, actor: Actor, te
         raise RequestInvalid(f"A message has 1 to {_LONGEST} characters.", hint="Send it in parts.")
     async with app.database.transaction(app.workspace_id) as conn:
         found = await _found(conn, scope, thread_id)
+        _same_holder(found, seen, actor, now)
         if found.heard_at is None or now - found.heard_at >= WINDOW:
             raise RequestInvalid(
                 "The customer last wrote more than 24 hours ago, so WhatsApp takes no free text.",
@@ -506,6 +537,7 @@ async def say(app: App, connection: Connection, thread_id: str, actor: Actor, te
             conn, scope, thread_id, Turn(f"person:{actor.name}", said, now, found.customer_id, message_id=message_id)
         )
         await store.take(conn, scope, thread_id, actor.name, now)
+        await store.spoke(conn, scope, thread_id, now)
         act = Act("thread.said", f"thread {thread_id}", None, {"message": message_id}, connection.id)
         await record(conn, app.workspace_id, actor, act, now)
     return message_id
@@ -523,7 +555,7 @@ async def close_ticket(app: App, connection: Connection, ticket_id: str, actor: 
     async with app.database.transaction(app.workspace_id) as conn:
         known = _UUID.fullmatch(ticket_id) and await store.close_ticket(conn, scope, ticket_id, actor.name, now)
         if not known:
-            raise NotFound("There is no such open ticket.", hint="`bridged thread tickets` shows them.")
+            raise NotFound("There is no such open ticket.", hint="It may be done already.")
         act = Act("ticket.done", f"ticket {ticket_id}", None, None, connection.id)
         await record(conn, app.workspace_id, actor, act, now)
 

@@ -30,6 +30,7 @@ BridgedError
 ├── SyncStopped
 ├── WritesForbidden
 ├── ProposalClosed
+├── ThreadTaken
 ├── VaultError
 ├── ReadsSpent
 ├── MailNotSent
@@ -266,6 +267,12 @@ class ProposalClosed(BridgedError):
     """A proposal is not to be executed (any more): expired, rejected, failed, or what it is about has changed."""
 
     code = "proposal_closed"
+
+
+class ThreadTaken(BridgedError):
+    """Somebody else has the conversation by now, or it was handed back: what was asked for was not done."""
+
+    code = "thread_taken"
 
 
 class VaultError(BridgedError):

@@ -51,6 +51,7 @@ _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.KeyRefused, 422),
     (errors.LeaseLost, 409),
     (errors.ProposalClosed, 409),
+    (errors.ThreadTaken, 409),
     (errors.BodyTooLarge, 413),
     (errors.UsageError, 422),
     (errors.TooManyRequests, 429),

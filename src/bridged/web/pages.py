@@ -29,6 +29,7 @@ from bridged.web import rendering, sessions
 from bridged.web.approvals import Approvals
 from bridged.web.arrangement import Arrangement
 from bridged.web.connections import Connections
+from bridged.web.conversations import Conversations
 from bridged.web.counting import Counting
 from bridged.web.customers import Customers
 from bridged.web.edge import status_of
@@ -37,6 +38,7 @@ from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
 from bridged.web.playbook_pages import PlaybookPages
+from bridged.web.trial_pages import TrialPages
 from bridged.web.visits import ANYONE, Page, Visit, go
 from bridged.web.whatsapp_pages import WhatsAppPages
 
@@ -96,6 +98,8 @@ class Pages:
             *Customers(self._show).table(),
             *PlaybookPages(self._show).table(),
             *WhatsAppPages(self._show, self._draw, self._streams).table(),
+            *TrialPages(self._show).table(),
+            *Conversations(self._show, self._draw, self._streams).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

@@ -62,7 +62,7 @@ FORGOTTEN = (
     "bridged.score_history", "bridged.score_announcements", "bridged.contacts", "bridged.consents",
     "bridged.consent_history", "bridged.inbound_messages", "bridged.playbook_runs", "bridged.fact_slots",
     "bridged.caps", "bridged.filter_members", "bridged.turns", "bridged.threads", "bridged.tickets",
-    "bridged.verifications", "bridged.code_uses", "bridged.revenue_moves",
+    "bridged.verifications", "bridged.code_uses", "bridged.revenue_moves", "bridged.trials",
 )  # fmt: skip
 """Tables of which a customer's rows go; what hangs on them goes with them."""
 EMPTIED = ("bridged.events", "bridged.messages", "bridged.ledger")

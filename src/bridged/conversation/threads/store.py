@@ -169,6 +169,14 @@ async def take(conn: Conn, scope: Scope, thread_id: str, who: str | None, now: d
     )
 
 
+async def spoke(conn: Conn, scope: Scope, thread_id: str, now: datetime) -> None:
+    """A person wrote to the customer: the thread is the last active one."""
+    await conn.execute(
+        "update bridged.threads set said_at = %s where connection_id = %s and id = %s",
+        (now, scope.connection_id, thread_id),
+    )
+
+
 async def heard(conn: Conn, scope: Scope, thread_id: str, at: datetime, now: datetime) -> None:
     """The customer wrote while a person has the thread."""
     await conn.execute(
