@@ -54,11 +54,14 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
     """Every page by GET, with real names in its path, and what its picture is called."""
     customer = found.stage.account.all("customers")[0]["id"]
     event = found.ask("select id from bridged.events limit 1")
+    invoice = found.stage.account.all("invoices")[0]["id"]
     replay = found.ask("select id from bridged.replays limit 1")
     named = {
         "{connection}": found.connection.id,
         "{customer}": customer,
         "{playbook}": "paid",
+        "{kind}": "invoices",
+        "{object:path}": invoice,
         "{event}": event[0]["id"] if event else "",
         "{replay}": str(replay[0]["id"]) if replay else "",
     }
