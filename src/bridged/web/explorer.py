@@ -116,6 +116,7 @@ class Explorer:
             return Response(seen.held.text, media_type="application/json", headers=headers)
         base = f"{PLACE}/{connection.id}"
         places: dict[str, str] = {each.id: f"{base}/{each.kind}/{segment(each.id)}" for each in seen.names}
+        both = {each.id for each in seen.naming}
         json, cut = linked(seen.held.text, places, _MOST_JSON)
         return self._show(
             visit,
@@ -126,11 +127,13 @@ class Explorer:
             base=base,
             seen=seen,
             facts=facts(seen.data),
-            places=places,
+            leads=places,
             label=label(seen.data),
             json=json,
             cut=cut,
             naming=_naming(seen),
+            alone=[each for each in seen.names if each.id not in both],
+            fields={each.id: each.field for each in seen.names},
             titles=_titles(),
             events=f"{CONNECTIONS}/{connection.id}/events",
             amount=amount,
