@@ -72,7 +72,7 @@ async def house(settings: Settings, owner: str) -> AsyncIterator[House]:
 
 def ids(text: str, house: House) -> list[str]:
     """Customers of a list, in its order."""
-    return re.findall(rf'<th scope="row"><a href="/customers/{house.connection}/([^"]+)"', text)
+    return re.findall(rf'<th scope="row" class="who-is"><a href="/customers/{house.connection}/([^"]+)"', text)
 
 
 async def shown(browser: Browser, path: str) -> str:

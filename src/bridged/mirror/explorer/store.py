@@ -38,8 +38,6 @@ _NAMING: Mapping[str, tuple[tuple[LiteralString, LiteralString, LiteralString], 
         "invoices": (
             ("invoice_payments", "m.invoice_id = %(id)s", "m.amount_requested"),
             ("credit_notes", "m.invoice_id = %(id)s" + _THEIRS, "m.amount"),
-            ("charges", "m.invoice_id = %(id)s" + _THEIRS, "m.amount"),
-            ("payment_intents", "m.invoice_id = %(id)s" + _THEIRS, "m.amount"),
             ("subscriptions", "m.latest_invoice_id = %(id)s" + _THEIRS, "null"),
         ),
         "payment_intents": (
@@ -52,7 +50,6 @@ _NAMING: Mapping[str, tuple[tuple[LiteralString, LiteralString, LiteralString], 
             ("disputes", "m.charge_id = %(id)s", "m.amount"),
             ("early_fraud_warnings", "m.charge_id = %(id)s", "null"),
             ("balance_transactions", "m.source_id = %(id)s", "m.net"),
-            ("payment_intents", "m.latest_charge_id = %(id)s" + _THEIRS, "m.amount"),
         ),
         "refunds": (("balance_transactions", "m.source_id = %(id)s", "m.net"),),
         "disputes": (("balance_transactions", "m.source_id = %(id)s", "m.net"),),
@@ -62,7 +59,8 @@ _NAMING: Mapping[str, tuple[tuple[LiteralString, LiteralString, LiteralString], 
         "payment_methods": (("payment_intents", "m.payment_method_id = %(id)s" + _THEIRS, "m.amount"),),
     }
 )
-"""What names an object of a kind: the kind, how it is found by an index, its amount."""
+"""What names an object of a kind: the kind, how it is found by an index, its amount. Where each names the other, what
+the object itself names is enough."""
 
 
 async def held(conn: Conn, kind: Kind, scope: Scope, object_id: str) -> Held | None:
@@ -114,6 +112,7 @@ async def naming(
     cursor = await conn.execute(
         statement,
         {"connection": scope.connection_id, "id": object_id, "customer": customer_id, "limit": limit},
+        prepare=False,
     )
     return [Naming(**row) for row in await cursor.fetchall()]
 

@@ -68,6 +68,8 @@ async def page(conn: Conn, kind: Kind, scope: Scope, wanted: Wanted) -> tuple[li
             "edge": edge,
             "limit": wanted.limit + 1,
         },
+        # A plan for any status cannot use the index of the rare ones; nor is one for any customer good for the largest.
+        prepare=False if wanted.statuses or wanted.customer is not None else None,
     )
     found = [row["data"] for row in await cursor.fetchall()]
     shown = found[: wanted.limit]

@@ -63,7 +63,10 @@ select * from (
 async def happened(
     conn: Conn, scope: Scope, customer_id: str, what: Collection[What], before: Edge | None, limit: int
 ) -> list[Happening]:
-    """So many at most, of these sorts; `changed` stands for all that happened to a subscription."""
+    """So many at most, of these sorts; `changed` stands for all that happened to a subscription.
+
+    Planned each time: what is quick for a customer with three payments takes ten times as long for one with thousands.
+    """
     cursor = await conn.execute(
         _HAPPENED,
         {
@@ -74,6 +77,7 @@ async def happened(
             "key": "" if before is None else before.key,
             "limit": limit,
         },
+        prepare=False,
     )
     return [Happening(**row) for row in await cursor.fetchall()]
 

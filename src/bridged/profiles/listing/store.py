@@ -78,6 +78,7 @@ async def listed(conn: Conn, wanted: Wanted, now: int) -> tuple[list[Listed], bo
             "connection": edge and edge.connection_id,
             "limit": wanted.limit + 1,
         },
+        prepare=False,  # a plan for any status or beginning of a name is a bad one for a rare one
     )
     found = [_read(row, now) for row in await cursor.fetchall()]
     return found[: wanted.limit], len(found) > wanted.limit
