@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from html import unescape
 from typing import Any
 
@@ -12,10 +13,21 @@ from hypothesis import strategies as st
 
 from bridged import app as root
 from bridged.app import profiles
+from bridged.channels.registry import store as registry
+from bridged.core import clock
 from bridged.core.settings import Settings
+from bridged.messages.outbox import Address, Draft, Told
+from bridged.messages.outbox import store as outbox
 from bridged.mirror import explorer
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.store import Scope
+from bridged.playbooks import store as playbooks
+from bridged.playbooks.catalogue import BY_ID
+from bridged.playbooks.definitions import to_json
+from bridged.playbooks.runs import Enrolment
+from bridged.playbooks.runs import store as runs
+from bridged.profiles import store
+from bridged.profiles.moments import Moment
 from bridged.web.rendering import plainly
 from bridged.web.sheets import facts, linked
 from browsing import Browser, House, housed
@@ -146,6 +158,56 @@ async def test_a_customer_is_told_whole(house: House) -> None:
     text = await shown(ana, f"{base}?done=consent")
     assert "+34612345678" in text
     assert "agreed" in text
+
+
+async def said(house: House) -> None:
+    """A message, one that failed, one that was withheld, a status that turned, and the event of a payment."""
+    scope, now = Scope(WORKSPACE, house.connection), clock.now()
+    async with house.web.app.database.transaction(WORKSPACE) as conn:
+        channel = await registry.add(conn, scope, "console", "console", now)
+        assert channel is not None
+        for key, body in (("a", "Your payment failed"), ("b", HOSTILE)):
+            draft = Draft(
+                channel.id, "cus_001", Address("+34600000001"), "utility", None, "en", {}, body, key, "playbook:x:0",
+                now + timedelta(hours=1),
+            )  # fmt: skip
+            made = await outbox.put(conn, WORKSPACE, house.connection, draft, now)
+            message = await outbox.message(conn, house.connection, made or "")
+            assert message is not None
+            if key == "b":
+                await outbox.fail(conn, message, 131026, "undeliverable", now)
+            else:
+                await outbox.advance(conn, message, "read", "wamid.1", now)
+                told = Told("wamid.1", "read", now)
+                await outbox.add_status(conn, WORKSPACE, house.connection, channel.id, told, now)
+        await store.note_changes(conn, scope, [("cus_001", "active", "past_due", NOW)], now)
+        version = await playbooks.publish(conn, scope, "paid", to_json(BY_ID["paid"].doc), "me", now)
+        moment = Moment("payment_succeeded", "k", "cus_001", NOW, "ch_001x0", {})
+        run = Enrolment(
+            "paid", version, "cus_001", "k", "g", "f", moment, False, "suppressed", "no_consent", (), now
+        )  # fmt: skip
+        assert await runs.enrol(conn, scope, run, now)
+        await conn.execute(
+            "insert into bridged.events (workspace_id, connection_id, created, id, type, object_id, source, "
+            "received_at, payload) values (%s, %s, %s, 'evt_1', 'charge.succeeded', 'ch_001x0', 'list', now(), '{}')",
+            (WORKSPACE, house.connection, datetime.fromtimestamp(NOW, UTC)),
+        )
+
+
+async def test_what_was_said_and_was_not_stands_among_the_rest(house: House) -> None:
+    await said(house)
+    ana = await house.member("ana@example.com", "viewer")
+    base = f"/customers/{house.connection}/cus_001"
+    text = await shown(ana, base)
+    for part in (
+        "Message read", "Your payment failed", "Message not sent", "(WhatsApp 131026)", "Now past due",
+        "before: active", "they have not agreed to such messages", f"/connections/{house.connection}/events/evt_1",
+    ):  # fmt: skip
+        assert part in text, part
+    text = await shown(ana, f"{base}?show=messages")
+    assert [text.count(part) for part in (">Message read<", ">Message not sent<", ">Not sent<")] == [1, 1, 1]
+    assert "/charges/" not in text
+    assert (await ana.open("/explore?id=evt_1"))[::2] == (303, f"/connections/{house.connection}/events/evt_1")
 
 
 async def test_who_may_not_is_not_offered_it(house: House) -> None:
