@@ -60,6 +60,7 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
     """Every page by GET, with real names in its path, and what its picture is called."""
     customer = found.stage.account.all("customers")[0]["id"]
     event = found.ask("select id from bridged.events limit 1")
+    invoice = found.stage.account.all("invoices")[0]["id"]
     replay = found.ask("select id from bridged.replays limit 1")
     await channels.add_console(found.app, found.connection, "here", SYSTEM)
     named = {
@@ -67,6 +68,8 @@ async def addresses(found: Hooked, ana: Browser) -> list[tuple[str, str]]:
         "{connection}": found.connection.id,
         "{customer}": customer,
         "{playbook}": "paid",
+        "{kind}": "invoices",
+        "{object:path}": invoice,
         "{event}": event[0]["id"] if event else "",
         "{replay}": str(replay[0]["id"]) if replay else "",
         **await talked(found, customer),

@@ -62,10 +62,10 @@ async def _looked_at(stage: Stage, ana: Browser) -> None:
     status, text, _ = await ana.open(page)
     assert status == 200
     for part in (
-        "What is known",
+        "At a glance",
         "Score",
         "Why they did or did not get a message",
-        "payments: granted",
+        "Contact and consent",
         "+34612345678",
     ):
         assert part in text, part

@@ -14,9 +14,13 @@ from psycopg import sql
 from bridged.messages.log import store as log
 from bridged.messages.replay import store as replays
 from bridged.mirror.erasure import store as erasure
+from bridged.mirror.explorer import store as explorer
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.pages import store
 from bridged.mirror.pages.store import Wanted
+from bridged.profiles.listing import Edge
+from bridged.profiles.listing import Wanted as Narrowed
+from bridged.profiles.listing import store as listing
 from bridged.sync.filter import FILTERED
 from bridged.sync.membership import store as membership
 from ground import Cluster
@@ -35,7 +39,7 @@ def pages() -> list[str]:
     wanted = [
         Wanted(1, *edge, *narrowed)
         for edge in ((None, None), ("x", None), (None, "x"))
-        for narrowed in ((), ("x", ("x",), ("x",)))
+        for narrowed in ((), ("x", ("x",), ("x",), SOME_TIME, SOME_TIME))
     ]
     return [store._page_of(each, timeless=timeless) for each in wanted for timeless in (True, False)]
 
@@ -80,6 +84,25 @@ def erasing() -> list[str]:
     return [erasure._erasing(kind).replace("{table}", f"stripe.{kind.name}") for kind in erasure.ALL]
 
 
+def customers() -> list[str]:
+    """Every order and part `profiles.listing` puts a page of customers together from."""
+    edges = (None, *(Edge(part, "1", "x", "x") for part in range(5)))
+    narrow = ({}, {"status": "x", "product_id": "x", "overdue": True, "band": "x"})
+    return [
+        listing._list_of(Narrowed((), text, "1", sort=sort, after=edge, **each))
+        for text in ("", "x")
+        for sort in ("newest", "name", "score")
+        for edge in edges
+        for each in narrow
+    ]
+
+
+def explored() -> list[str]:
+    """How `mirror.explorer` finds what an object of each kind is named by, and objects of every kind."""
+    named = [explorer._naming_of(kind.name) for kind in KINDS]
+    return [explorer._found_of({kind.name: ["x"] for kind in KINDS}), *filter(None, named)]
+
+
 ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("messages/log/store.py", "_deliveries_of"): deliveries,
     ("messages/log/store.py", "_page_of"): events,
@@ -87,8 +110,11 @@ ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("messages/replay/store.py", "_replay_of"): taken,
     ("mirror/erasure/store.py", "_erasing"): erasing,
     ("mirror/erasure/store.py", "_theirs"): list,
+    ("mirror/explorer/store.py", "_found_of"): explored,
+    ("mirror/explorer/store.py", "_naming_of"): list,
     ("mirror/pages/store.py", "_page_of"): pages,
     ("mirror/store.py", "about"): list,
+    ("profiles/listing/store.py", "_list_of"): customers,
     ("sync/membership/store.py", "_dropping"): drops,
 }
 """Functions that put a statement together piece by piece, or pass one on."""

@@ -503,12 +503,14 @@ async def _recorded(work: Sync, *, afresh: bool) -> Report:
         raise
 
 
-async def sync_customer(app: App, connection: Connection, customer_id: str, *, pace: float = DEFAULT_PACE) -> None:
+async def sync_customer(
+    app: App, connection: Connection, customer_id: str, *, pace: float = DEFAULT_PACE, patient: bool = True
+) -> None:
     """Reads one customer afresh, with what Stripe lists per customer only: payment methods and tax ids.
 
     Raises NotFound, StripeError and what `sync_desk` raises.
     """
-    async with sync_desk(app, connection, pace=pace) as desk:
+    async with sync_desk(app, connection, pace=pace, patient=patient) as desk:
         await freshen_customer(desk, customer_id)
         async with desk.reading() as conn:
             found = await mirror.get(conn, BY_NAME["customers"], desk.scope, customer_id)

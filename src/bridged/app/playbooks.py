@@ -299,9 +299,12 @@ async def _story(conn: Conn, connection: Connection, customer_id: str, playbook_
     scope, now = scope_of(connection), int(clock.unix())
     kept = {each.id: each for each in await store.all_of(conn, scope)}
     wanted = [playbook_id] if playbook_id else list(dict.fromkeys([*catalogue.BY_ID, *kept]))
+    if playbook_id and playbook_id not in kept:
+        await _document(conn, connection, playbook_id)
+    documents = {each: read(kept[each].document) if each in kept else catalogue.BY_ID[each].doc for each in wanted}
     known = [
-        Known(each, ready(await _document(conn, connection, each)), kept[each].enabled_at if each in kept else None)
-        for each in wanted
+        Known(each, ready(document), kept[each].enabled_at if each in kept else None)
+        for each, document in documents.items()
     ]
     told = await runs.story(conn, scope, customer_id, playbook_id)
     profile = await profiles.get(conn, scope, customer_id, now)

@@ -153,6 +153,20 @@ async def history(conn: Conn, scope: Scope, customer_id: str, limit: int = 100) 
     return [Change(**row) for row in await cursor.fetchall()]
 
 
+async def turned(
+    conn: Conn, scope: Scope, customer_id: str, before: tuple[datetime, str] | None, limit: int
+) -> list[tuple[str, Change]]:
+    """A customer's changes of status with their keys, those before a moment and key, newest first."""
+    at, key = before or ("infinity", "")
+    cursor = await conn.execute(
+        "select 'status:' || seq as key, before, status, coalesce(at, noted_at) as at, noted_at "
+        "from bridged.profile_history where connection_id = %s and customer_id = %s and before is not null "
+        "and (coalesce(at, noted_at), ('status:' || seq) collate \"C\") < (%s, %s) order by 4 desc, 1 desc limit %s",
+        (scope.connection_id, customer_id, at, key, limit),
+    )
+    return [(row.pop("key"), Change(**row)) for row in await cursor.fetchall()]
+
+
 async def kept(conn: Conn, scope: Scope, ids: Sequence[str]) -> dict[str, Kept]:
     """What is stored of these customers."""
     cursor = await conn.execute(

@@ -3,75 +3,77 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from typing import Any, cast, get_args
 
 from starlette.responses import Response
 
 from bridged import app as root
-from bridged.accounts import Connection
-from bridged.app import channels, consents, playbooks, profiles, scoring
-from bridged.core.errors import NotFound
-from bridged.core.money import Money, format_money
+from bridged.app import customers
+from bridged.profiles.facts import Status
+from bridged.profiles.listing import Sort, Wanted
+from bridged.profiles.scoring.model import BANDS
+from bridged.web.lifelines import STATUSES
+from bridged.web.money import money
+from bridged.web.rendering import query
 from bridged.web.visits import Page, Visit
 
 PLACE = "/customers"
-_FOUND = 50
+BAND_MARKS: Mapping[str, str] = {"hot": "good", "warm": "busy", "nurture": "", "risk": "bad"}
+SORTS: Mapping[str, str] = {"newest": "Newest first", "name": "By name", "score": "Best score first"}
 
 
 class Customers:
-    """The pages. `show` renders a template for a visit."""
+    """The list of them. `show` renders a template for a visit."""
 
     def __init__(self, show: Callable[..., Response]) -> None:
         self._show = show
 
     def table(self) -> list[Page]:
         """Every page of these."""
-        return [
-            Page("GET", PLACE, "read", self._search),
-            Page("GET", PLACE + "/{connection}/{customer}", "read", self._one),
-        ]
+        return [Page("GET", PLACE, "read", self._search)]
 
     async def _search(self, visit: Visit) -> Response:
-        text = visit.request.query_params.get("q", "").strip()
-        found: list[tuple[Connection, Any]] = []
-        for connection in await root.connections(visit.app, None):
-            if text:
-                people = await profiles.search(visit.app, connection, text, _FOUND)
-            else:
-                people = await profiles.page(visit.app, connection, _FOUND, after="", status=None)
-            found += [(connection, each) for each in people]
-        return self._show(visit, "customers.html", found=found[:_FOUND], text=text, money=money)
-
-    async def _one(self, visit: Visit) -> Response:
-        given = visit.request.path_params
-        connection = await root.find_connection(visit.app, given["connection"])
-        customer = given["customer"]
-        shown = await profiles.show(visit.app, connection, customer)
-        try:
-            score = (await scoring.explain(visit.app, connection, customer)).row
-        except NotFound:
-            score = None
+        given = visit.request.query_params
+        everything = await root.connections(visit.app, None)
+        chosen = [each for each in everything if each.id == given.get("connection")] or everything
+        filters = _filters(given, {each.id for each in everything})
+        wanted = Wanted(
+            (),
+            text=filters["q"],
+            status=filters["status"] or None,
+            product_id=filters["plan"] or None,
+            overdue=bool(filters["overdue"]),
+            band=filters["band"] or None,
+            sort=cast("Sort", filters["sort"] or "newest"),
+        )
+        found = await customers.find(visit.app, chosen, wanted, given.get("after", ""))
         return self._show(
             visit,
-            "customer.html",
-            connection=connection,
-            shown=shown,
-            score=score,
-            consent=await consents.show(visit.app, connection, customer),
-            messages=await channels.messages(visit.app, connection, customer_id=customer, limit=20),
-            verdicts=await playbooks.why(visit.app, connection, customer, None),
+            "customers.html",
+            found=found,
+            connections={each.id: each for each in everything},
+            filters=filters,
+            narrowed=any(value for name, value in filters.items() if name not in {"sort", "connection"}),
+            statuses=STATUSES,
+            marks=BAND_MARKS,
+            bands=BANDS,
+            sorts=SORTS,
+            first=PLACE + query(**filters) if given.get("after") else "",
+            older=query(**filters, after=found.next) if found.next else "",
             money=money,
-            day=day,
         )
 
 
-def money(amounts: Mapping[str, int]) -> str:
-    """Amounts of each currency by itself: they are never added."""
-    shown = [format_money(Money(amount, currency), "en") for currency, amount in sorted(amounts.items()) if amount]
-    return ", ".join(shown) or "none"
-
-
-def day(unix: int | None) -> str:
-    """A day in UTC, for people."""
-    return datetime.fromtimestamp(unix, UTC).strftime("%Y-%m-%d") if unix else "not known"
+def _filters(given: Mapping[str, str], connections: set[str]) -> dict[str, str]:
+    """What the address asks for; what it cannot ask for is empty."""
+    known: Mapping[str, Any] = {
+        "status": get_args(Status),
+        "band": BANDS,
+        "sort": SORTS,
+        "connection": connections,
+        "overdue": ("yes",),
+    }
+    found = {name: given.get(name, "").replace("\0", "").strip() for name in ("q", "plan")}
+    return found | {
+        name: given.get(name, "") if given.get(name, "") in values else "" for name, values in known.items()
+    }

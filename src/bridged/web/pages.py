@@ -31,8 +31,10 @@ from bridged.web.arrangement import Arrangement
 from bridged.web.connections import Connections
 from bridged.web.conversations import Conversations
 from bridged.web.counting import Counting
+from bridged.web.customer_pages import CustomerPages
 from bridged.web.customers import Customers
 from bridged.web.edge import status_of
+from bridged.web.explorer import Explorer
 from bridged.web.figures import FigurePages
 from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
@@ -96,6 +98,8 @@ class Pages:
             *LogPages(self._show, self._draw, self._streams).table(),
             *Approvals(self._show).table(),
             *Customers(self._show).table(),
+            *CustomerPages(self._show).table(),
+            *Explorer(self._show).table(),
             *PlaybookPages(self._show).table(),
             *WhatsAppPages(self._show, self._draw, self._streams).table(),
             *TrialPages(self._show).table(),

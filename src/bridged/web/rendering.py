@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -33,7 +34,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     (
         "Data",
-        (("/integrations", "Integrations", "read"), ("/doctor", "Doctor", "admin")),
+        (("/integrations", "Integrations", "read"), ("/explore", "Explorer", "read"), ("/doctor", "Doctor", "admin")),
     ),
     (
         "Workspace",
@@ -46,6 +47,8 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
 )
 """Groups of places: path, name, and the scope that it takes to see it."""
+_STEERING = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff]")
+_LAST = 253_402_300_799
 _WHOLE_YEAR = "public, max-age=31536000, immutable"
 
 
@@ -95,13 +98,16 @@ def environment() -> Environment:
     )
     everywhere = cast("dict[str, Any]", made.globals)
     everywhere |= {"asset": asset, "navigation": NAVIGATION, "themes": THEMES, "ago": ago}
-    made.filters |= {
+    filters = cast("dict[str, Any]", made.filters)
+    filters |= {
         "when": when,
         "number": number,
         "lasting": lasting,
         "words": words,
         "percent": percent,
         "segment": segment,
+        "plainly": plainly,
+        "moment": moment,
     }
     everywhere["parts"] = made.get_template("parts.html").module
     return made
@@ -165,6 +171,16 @@ def words(name: str | None) -> str:
 def segment(value: Any) -> str:
     """A value as a part of a path."""
     return quote(str(value), safe="")
+
+
+def plainly(text: str) -> str:
+    """A text without what is not to be seen: characters that steer (of direction, too) are shown as what they are."""
+    return _STEERING.sub(lambda met: f"\\u{ord(met[0]):04x}", text)
+
+
+def moment(unix: int) -> datetime:
+    """Unix seconds as a moment; what no calendar has is its end."""
+    return datetime.fromtimestamp(min(max(unix, 0), _LAST), UTC)
 
 
 def query(**values: Any) -> str:

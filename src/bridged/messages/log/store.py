@@ -222,6 +222,19 @@ async def event(conn: Conn, connection_id: str, event_id: str) -> Story:
     return Story(Logged(**row), payload, tuple(brought), tuple(changed), tuple(doubts))
 
 
+async def telling(conn: Conn, connection_id: str, about: Sequence[tuple[str, datetime]]) -> list[str | None]:
+    """For each object and moment the event that told of it: the first about the object within a day, if it is kept."""
+    cursor = await conn.execute(
+        "select w.place, e.id from unnest(%s::text[], %s::timestamptz[]) with ordinality w (object_id, at, place) "
+        "cross join lateral (select e.id from bridged.events e where e.connection_id = %s "
+        "and e.object_id = w.object_id and e.created >= w.at - interval '2 seconds' "
+        "and e.created < w.at + interval '1 day' order by e.created, e.id limit 1) e",
+        ([each for each, _ in about], [at for _, at in about], connection_id),
+    )
+    found = {row["place"]: row["id"] for row in await cursor.fetchall()}
+    return [found.get(place) for place in range(1, len(about) + 1)]
+
+
 async def _changes(conn: Conn, connection_id: str, event_id: str) -> list[LoggedChange]:
     cursor = await conn.execute(
         "select at, kind, object_id, change, cause, fields from bridged.changes "

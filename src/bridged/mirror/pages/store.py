@@ -14,7 +14,10 @@ from bridged.mirror.store import Scope, about
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """Which page of a kind's living objects, newest first. `statuses` empty: any; `but`: all except these."""
+    """Which page of a kind's living objects, newest first. `statuses` empty: any; `but`: all except these.
+
+    `since`, `until`: when they were created, `until` excluded.
+    """
 
     limit: int
     after: str | None = None
@@ -22,6 +25,8 @@ class Wanted:
     customer: str | None = None
     statuses: tuple[str, ...] = ()
     but: tuple[str, ...] = ()
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +62,14 @@ async def page(conn: Conn, kind: Kind, scope: Scope, wanted: Wanted) -> tuple[li
             "customer": wanted.customer,
             "statuses": list(wanted.statuses),
             "but": list(wanted.but),
+            "since": wanted.since,
+            "until": wanted.until,
             "created": created,
             "edge": edge,
             "limit": wanted.limit + 1,
         },
+        # A plan for any status cannot use the index of the rare ones; nor is one for any customer good for the largest.
+        prepare=False if wanted.statuses or wanted.customer is not None else None,
     )
     found = [row["data"] for row in await cursor.fetchall()]
     shown = found[: wanted.limit]
@@ -75,6 +84,10 @@ def _page_of(wanted: Wanted, *, timeless: bool) -> LiteralString:
         statement += " and status = any(%(statuses)s)"
     if wanted.but:
         statement += " and (status <> all(%(but)s)) is not false"
+    if wanted.since is not None:
+        statement += " and created >= %(since)s"
+    if wanted.until is not None:
+        statement += " and created < %(until)s"
     if wanted.after is not None:
         statement += _AFTER_TIMELESS if timeless else _AFTER
     if wanted.before is not None:

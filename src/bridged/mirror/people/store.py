@@ -23,8 +23,10 @@ async def found(conn: Conn, scope: Scope, ids: Sequence[str], emails: Sequence[s
     cursor = await conn.execute(
         "select id, lower(trim(email)) as email, upper(coalesce(data -> 'address' ->> 'country', "
         "data -> 'shipping' -> 'address' ->> 'country')) as country from stripe.customers "
-        "where connection_id = %s and not deleted and (id = any(%s) or email_norm = any("
-        "select bridged.norm_of(to_jsonb(e)) from unnest(%s::text[]) as e))",
-        (scope.connection_id, list(ids), list(emails)),
+        "where connection_id = %(connection)s and not deleted and id = any(array("
+        "select unnest(%(ids)s::text[]) union select e.id from stripe.customers e "
+        "where e.connection_id = %(connection)s and e.email_norm = any(array("
+        "select bridged.norm_of(to_jsonb(w)) from unnest(%(emails)s::text[]) as w))))",
+        {"connection": scope.connection_id, "ids": list(ids), "emails": list(emails)},
     )
     return [Person(**row) for row in await cursor.fetchall()]

@@ -63,3 +63,14 @@ class Entry:
     until: datetime | None = None
     message_id: str | None = None
     detail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Withheld:
+    """A run that ended without a message, and why."""
+
+    at: datetime
+    key: str
+    playbook_id: str
+    state: State
+    reason: str | None

@@ -11,7 +11,7 @@ import orjson
 
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
-from bridged.playbooks.runs import FINISHED, Enrolment, Entry, Run, State
+from bridged.playbooks.runs import FINISHED, Enrolment, Entry, Run, State, Withheld
 from bridged.profiles.moments import Moment
 
 _COLUMNS: LiteralString = (
@@ -250,6 +250,20 @@ async def story(conn: Conn, scope: Scope, customer_id: str, playbook_id: str | N
         (scope.connection_id, customer_id, playbook_id, playbook_id),
     )
     return await cursor.fetchall()
+
+
+async def withheld(
+    conn: Conn, scope: Scope, customer_id: str, before: tuple[datetime, str] | None, limit: int
+) -> list[Withheld]:
+    """A customer's runs that ended without a message, newest first, those before a moment and key."""
+    at, key = before or ("infinity", "")
+    cursor = await conn.execute(
+        "select finished_at as at, 'run:' || id as key, playbook_id, state, reason from bridged.playbook_runs "
+        "where connection_id = %s and customer_id = %s and sent = 0 and state in ('suppressed', 'exited', 'holdout') "
+        "and (finished_at, ('run:' || id) collate \"C\") < (%s, %s) order by 1 desc, 2 desc limit %s",
+        (scope.connection_id, customer_id, at, key, limit),
+    )
+    return [Withheld(**row) for row in await cursor.fetchall()]
 
 
 async def alerts(conn: Conn, scope: Scope, limit: int) -> list[dict[str, Any]]:
