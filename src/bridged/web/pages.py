@@ -37,7 +37,9 @@ from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
 from bridged.web.playbook_pages import PlaybookPages
+from bridged.web.qualification import Qualification
 from bridged.web.visits import ANYONE, Page, Visit, go
+from bridged.web.weight_pages import WeightPages
 
 _MOST_FORM = 16 * 1024
 _AUDIT_PAGE = 100
@@ -94,6 +96,8 @@ class Pages:
             *Approvals(self._show).table(),
             *Customers(self._show).table(),
             *PlaybookPages(self._show).table(),
+            *WeightPages(self._show).table(),
+            *Qualification(self._show).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

@@ -26,6 +26,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
         (
             ("/", "Overview", "read"),
             ("/customers", "Customers", "read"),
+            ("/qualification", "Qualification", "read"),
             ("/playbooks", "Playbooks", "read"),
             ("/approvals", "Approvals", "read"),
         ),
