@@ -82,12 +82,12 @@ async def test_by_the_keyboard_from_the_list_to_other_weights(settings: Settings
             assert (await best(eyes)).startswith("Rosalind Franklin"), "whose trial became paid counts most now"
             await expect(eyes.page.get_by_text("Scores by version 1 of the")).to_be_visible()
             await _webhook(eyes)
-            for path in ("", "/cus_00030", "/weights/draft", "/weights/simulation", "/webhook/settings"):
-                async with looking(browser, ana.url, ana.cookies(), viewport=PHONE, dark=True) as small:
+            eyes.clear()
+            async with looking(browser, ana.url, ana.cookies(), viewport=PHONE, dark=True) as small:
+                for path in ("", "/weights/simulation"):
                     await small.open(f"/qualification/{connection.id}{path}")
                     await small.judge(f"qualification{path} phone filled")
-                    small.clear()
-            eyes.clear()
+                small.clear()
 
 
 async def _explained(eyes: Eyes, name: str) -> None:

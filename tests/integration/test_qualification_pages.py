@@ -99,7 +99,7 @@ async def test_the_list(hall: Hall) -> None:
     assert EVIL not in text or "&#34;" in (await hall.ana.open(hall.own))[1], "escaped"
     assert "net in the last 12 months" in text
     assert "¥900, €1.00" in await hall.text("?after=101.") or "€1.00, ¥900" in await hall.text("?after=101.")
-    assert "Not known" in text
+    assert "4 points not known:" in text
     for nonsense in ("?after=x", "?after=999999.a", "?band=golden&owner=%00", "?connection=" + hall.connection.id):
         assert (await hall.ana.open("/qualification" + nonsense))[0] == 200
     assert (await hall.ana.open("/qualification?connection=11111111-1111-4111-8111-111111111111"))[0] == 404

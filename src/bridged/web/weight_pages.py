@@ -265,7 +265,7 @@ def _titled(place: str) -> str:
     if head == "bands":
         return f"{name.capitalize()} from"
     if head == "half_life_days":
-        return f"{_HALF_LIVES[name]}, days until it counts half"
+        return f"{_HALF_LIVES[name]}, half-life in days"
     return {"fraud_cap": "Most with suspected fraud", "routing": "Owners by rule"}[head]
 
 
