@@ -4,7 +4,7 @@
 drop index bridged.scores_connection_id_expr_customer_id_idx;
 create index on bridged.scores (connection_id, total desc, customer_id) include (workspace_id);
 create index on bridged.scores (connection_id, band, total desc, customer_id) include (workspace_id);
-create index on bridged.scores (connection_id, coalesce(owner, ''), total desc, customer_id);
+create index on bridged.scores (connection_id, owner, total desc, customer_id);
 
 alter table bridged.score_drafts add column simulation jsonb;
 comment on column bridged.score_drafts.simulation is 'the counts of the last simulation; of no use while simulated_at is null';

@@ -34,8 +34,12 @@ _WHOLE = (
 _ALL = f"with s as materialized ({_SCORES} {_BEST}) {_WHOLE}"
 _BAND = f"with s as materialized ({_SCORES} and band = %(band)s {_BEST}) {_WHOLE}"
 _OWNER = (
-    f"with s as materialized ({_SCORES} and coalesce(owner, '') = %(owner)s "
-    f"and (%(band)s::text is null or band = %(band)s) {_BEST}) {_WHOLE}"
+    f"with s as materialized ({_SCORES} and owner = %(owner)s and (%(band)s::text is null or band = %(band)s) {_BEST}) "
+    f"{_WHOLE}"
+)
+_NOBODYS = (
+    f"with s as materialized ({_SCORES} and owner is null and (%(band)s::text is null or band = %(band)s) {_BEST}) "
+    f"{_WHOLE}"
 )
 
 
@@ -51,7 +55,7 @@ async def ranked(conn: Conn, scope: Scope, sought: Sought, since: datetime, now:
         "since": since,
     }
     if sought.owner is not None:
-        cursor = await conn.execute(_OWNER, given)
+        cursor = await (conn.execute(_OWNER, given) if sought.owner else conn.execute(_NOBODYS, given))
     else:
         cursor = await (conn.execute(_ALL, given) if sought.band is None else conn.execute(_BAND, given))
     return [_ranked(row, int(now.timestamp())) for row in await cursor.fetchall()]
@@ -80,18 +84,19 @@ async def spread(conn: Conn, scope: Scope) -> Spread:
 
 
 _STEP = (
-    "select coalesce(owner, '') from bridged.scores where workspace_id = %(workspace_id)s "
-    "and connection_id = %(connection_id)s"
+    "select owner from bridged.scores where workspace_id = %(workspace_id)s and connection_id = %(connection_id)s "
+    "and owner"
 )
 # From one owner to the next in the index: what it costs is their number, not that of the customers.
 _NAMES = f"""
 with recursive found as (
-  (select ({_STEP} order by coalesce(owner, '') limit 1) as name)
+  select ({_STEP} is not null order by owner limit 1) as name
   union all
-  select ({_STEP} and coalesce(owner, '') > found.name order by coalesce(owner, '') limit 1)
-  from found where found.name is not null
+  select ({_STEP} > found.name order by owner limit 1) from found where found.name is not null
 )
-select name from found where name is not null limit %(limit)s
+select '' as name where exists ({_STEP} is null)
+union all
+(select name from found where name is not null limit %(limit)s)
 """
 
 
