@@ -26,7 +26,7 @@ from browsing import PASSWORD, Browser
 from simulation.hooked import Hooked, hooked
 from simulation.stage import build
 
-QUIETLY = ("/stream", "/part", "/oauth/callback", "/estimate", ".csv")
+QUIETLY = ("/stream", "/part", "/oauth/callback", "/estimate", ".csv", "/export")
 """Pages that are parts of others, or need what only Stripe brings."""
 
 

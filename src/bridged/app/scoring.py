@@ -144,13 +144,15 @@ async def bands(app: App, connection: Connection) -> dict[str, int]:
         return await store.bands(conn, _scope(connection))
 
 
-async def export(app: App, connection: Connection, band: str | None = None) -> AsyncGenerator[str]:
+async def export(
+    app: App, connection: Connection, band: str | None = None, owner: str | None = None
+) -> AsyncGenerator[str]:
     """The whole list as CSV, a thousand lines at a time. Who is scored anew meanwhile may be in it twice or not."""
     yield spreadsheet.head()
     after, place = None, 1
     while True:
         async with app.database.transaction(app.workspace_id) as conn:
-            found = await store.ranked(conn, _scope(connection), Wanted(_PAGE, after, band))
+            found = await store.ranked(conn, _scope(connection), Wanted(_PAGE, after, band, owner))
         if not found:
             return
         yield spreadsheet.rows(found, place)
@@ -219,9 +221,10 @@ async def simulate_weights(app: App, connection: Connection) -> Simulation:
             standings[0].append(before)
             standings[1].append(becomes)
         await asyncio.sleep(0)
+    simulated = await asyncio.to_thread(compare, ids, *standings)
     async with app.database.transaction(app.workspace_id) as conn:
-        await weights_store.simulated(conn, scope, seen, clock.now())
-    return await asyncio.to_thread(compare, ids, *standings)
+        await weights_store.simulated(conn, scope, seen, simulated, clock.now())
+    return simulated
 
 
 async def publish_weights(app: App, connection: Connection, actor: Actor) -> Version:

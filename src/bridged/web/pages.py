@@ -40,8 +40,10 @@ from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
 from bridged.web.playbook_pages import PlaybookPages
+from bridged.web.qualification import Qualification
 from bridged.web.trial_pages import TrialPages
 from bridged.web.visits import ANYONE, Page, Visit, go
+from bridged.web.weight_pages import WeightPages
 from bridged.web.whatsapp_pages import WhatsAppPages
 
 _MOST_FORM = 16 * 1024
@@ -104,6 +106,8 @@ class Pages:
             *WhatsAppPages(self._show, self._draw, self._streams).table(),
             *TrialPages(self._show).table(),
             *Conversations(self._show, self._draw, self._streams).table(),
+            *WeightPages(self._show).table(),
+            *Qualification(self._show).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

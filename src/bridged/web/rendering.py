@@ -28,6 +28,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
             ("/", "Overview", "read"),
             ("/customers", "Customers", "read"),
             ("/conversations", "Conversations", "read"),
+            ("/qualification", "Qualification", "read"),
             ("/playbooks", "Playbooks", "read"),
             ("/approvals", "Approvals", "read"),
         ),

@@ -174,6 +174,8 @@ class SimulationDocument(BaseModel):
     bands_after: dict[str, int]
     moves: list[MoveDocument]
     movers: list[MoverDocument]
+    top_before: list[MoverDocument] = Field(description="The best by the weights that count.")
+    top_after: list[MoverDocument] = Field(description="The best by the draft.")
 
 
 class ScoreWebhookBody(Document):

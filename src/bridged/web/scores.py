@@ -123,8 +123,9 @@ async def delete_draft(app: CallersApp, actor: CallingActor, connection: Named) 
 async def simulate(app: CallersApp, connection: Named) -> Response:
     """What the draft would change, for all customers. No score is stored."""
     found = await scoring.simulate_weights(app, await connection_of(app, connection))
-    movers = [{**asdict(each), "moved": each.moved} for each in found.movers]
-    return json({"object": "score_simulation", **asdict(found), "movers": movers})
+    named = {"movers": found.movers, "top_before": found.top_before, "top_after": found.top_after}
+    shown = {name: [{**asdict(each), "moved": each.moved} for each in movers] for name, movers in named.items()}
+    return json({"object": "score_simulation", **asdict(found), **shown})
 
 
 @router.post(

@@ -59,7 +59,8 @@ async def all_of(conn: Conn, connection_id: str) -> list[Erasure]:
 
 FORGOTTEN = (
     "bridged.profiles_due", "bridged.profiles", "bridged.profile_history", "bridged.moments", "bridged.scores",
-    "bridged.score_history", "bridged.score_announcements", "bridged.contacts", "bridged.consents",
+    "bridged.score_history", "bridged.score_announcements", "bridged.score_simulated", "bridged.contacts",
+    "bridged.consents",
     "bridged.consent_history", "bridged.inbound_messages", "bridged.playbook_runs", "bridged.fact_slots",
     "bridged.caps", "bridged.filter_members", "bridged.turns", "bridged.threads", "bridged.tickets",
     "bridged.verifications", "bridged.code_uses", "bridged.revenue_moves", "bridged.trials",

@@ -111,6 +111,25 @@ def read(document: object) -> Weights:
 
     Raises RequestInvalid that names each thing that is wrong, by its place.
     """
+    weights, wrong = _checked(document)
+    if wrong:
+        raise RequestInvalid(
+            "These weights cannot be used: " + "; ".join(wrong[:10]) + ".",
+            hint="`bridged score weights show --json` has a document of the right shape.",
+        )
+    return weights
+
+
+def faults(document: object) -> dict[str, str]:
+    """What is wrong with a document of weights, by its place; the first fault of each place."""
+    found: dict[str, str] = {}
+    for each in _checked(document)[1]:
+        place, _, what = each.partition(": ")
+        found.setdefault(place, what)
+    return found
+
+
+def _checked(document: object) -> tuple[Weights, list[str]]:
     wrong: list[str] = []
     given = _known(document, "", ("points", "bands", "fraud_cap", "half_life_days", "routing"), wrong)
     points = _points(given.get("points", DEFAULT.as_json()["points"]), wrong)
@@ -120,12 +139,7 @@ def read(document: object) -> Weights:
     cap = _number(given.get("fraud_cap", _FRAUD_CAP), "fraud_cap", 0, FULL, wrong)
     lives = _numbers(given.get("half_life_days", {}), "half_life_days", HALF_LIVES, 1, _LONGEST_HALF_LIFE, wrong)
     routes = _routes(given.get("routing", []), wrong)
-    if wrong:
-        raise RequestInvalid(
-            "These weights cannot be used: " + "; ".join(wrong[:10]) + ".",
-            hint="`bridged score weights show --json` has a document of the right shape.",
-        )
-    return Weights(points, cuts, cap, {**HALF_LIVES, **lives}, routes)
+    return Weights(points, cuts, cap, {**HALF_LIVES, **lives}, routes), wrong
 
 
 def restored(document: Mapping[str, Any]) -> Weights:

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 TOP = 20
-"""Movers that are named."""
+"""Movers that are named, and as many of the best by either weights."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Simulation:
-    """`kept_in_top`: of the best tenth by the old weights, the part that is in the best tenth by the new ones."""
+    """`kept_in_top`: of the best tenth by the old weights, the part that is in the best tenth by the new ones.
+
+    `top_before`, `top_after`: the best by the old weights, and by the new ones.
+    """
 
     customers: int
     scores_changed: int
@@ -63,6 +66,8 @@ class Simulation:
     bands_after: dict[str, int]
     moves: tuple[Move, ...]
     movers: tuple[Mover, ...]
+    top_before: tuple[Mover, ...]
+    top_after: tuple[Mover, ...]
 
 
 def compare(ids: Sequence[str], before: Sequence[Standing], after: Sequence[Standing]) -> Simulation:
@@ -74,6 +79,10 @@ def compare(ids: Sequence[str], before: Sequence[Standing], after: Sequence[Stan
         key=lambda index: (-abs(ranks[index][0] - ranks[index][1]), -abs(new[index] - old[index]), ids[index]),
     )
     bands = Counter((was.band, becomes.band) for was, becomes in zip(before, after, strict=True))
+
+    def named(index: int) -> Mover:
+        return Mover(ids[index], *ranks[index], old[index], new[index], before[index].band, after[index].band)
+
     return Simulation(
         customers=len(ids),
         scores_changed=sum(was != becomes for was, becomes in zip(old, new, strict=True)),
@@ -86,10 +95,9 @@ def compare(ids: Sequence[str], before: Sequence[Standing], after: Sequence[Stan
         bands_before=dict(Counter(each.band for each in before)),
         bands_after=dict(Counter(each.band for each in after)),
         moves=tuple(Move(was, becomes, number) for (was, becomes), number in bands.most_common() if was != becomes),
-        movers=tuple(
-            Mover(ids[index], *ranks[index], old[index], new[index], before[index].band, after[index].band)
-            for index in moved[:TOP]
-        ),
+        movers=tuple(named(index) for index in moved[:TOP]),
+        top_before=tuple(named(index) for index in _best(ids, old)[:TOP]),
+        top_after=tuple(named(index) for index in _best(ids, new)[:TOP]),
     )
 
 
@@ -106,5 +114,9 @@ def _kept(ids: Sequence[str], old: Sequence[int], new: Sequence[int]) -> float:
     tenth = -(-len(ids) // 10)
     if not tenth:
         return 1.0
-    top = [set(sorted(range(len(ids)), key=lambda i: (-totals[i], ids[i]))[:tenth]) for totals in (old, new)]
+    top = [set(_best(ids, totals)[:tenth]) for totals in (old, new)]
     return round(len(top[0] & top[1]) / tenth, 4)
+
+
+def _best(ids: Sequence[str], totals: Sequence[int]) -> list[int]:
+    return sorted(range(len(ids)), key=lambda index: (-totals[index], ids[index]))

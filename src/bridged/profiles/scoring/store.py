@@ -153,13 +153,14 @@ _FROM = (
 )
 _LIST = (
     f"select {_COLUMNS}{_FROM}"
-    "and (-s.total, s.customer_id) > (-%(total)s::int, %(after)s) and s.total >= %(at_least)s "
-    "and (%(band)s::text is null or s.band = %(band)s) and (%(owner)s::text is null or s.owner = %(owner)s) "
-    "order by -s.total, s.customer_id limit %(limit)s"
+    "and s.total <= %(total)s and (s.total < %(total)s or s.customer_id > %(after)s) and s.total >= %(at_least)s "
+    "and (%(band)s::text is null or s.band = %(band)s) "
+    "and (%(owner)s::text is null or coalesce(s.owner, '') = %(owner)s) "
+    "order by s.total desc, s.customer_id limit %(limit)s"
 )
 _ONE = (
     f"select {_COLUMNS}, (select count(*) + 1 from bridged.scores o where o.connection_id = s.connection_id "
-    f"and -o.total < -s.total) as rank{_FROM}and s.customer_id = %(customer_id)s"
+    f"and o.total > s.total) as rank{_FROM}and s.customer_id = %(customer_id)s"
 )
 
 

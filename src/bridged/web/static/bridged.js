@@ -36,6 +36,15 @@
     for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
   });
 
+  // A sum of fields whose names begin alike, while they are typed.
+  document.addEventListener("input", (event) => {
+    for (const out of event.target.form?.querySelectorAll("output[data-sum]") ?? []) {
+      const fields = [...event.target.form.elements].filter((each) => each.name?.startsWith(out.dataset.sum));
+      out.value = fields.reduce((sum, each) => sum + (Number(each.value) || 0), 0);
+      out.toggleAttribute("data-wrong", out.value !== "100");
+    }
+  });
+
   // Where no stream is open, what changes is fetched instead.
   const streaming = new Set();
   document.addEventListener("htmx:sse:after:connection", (event) => streaming.add(event.target.id));

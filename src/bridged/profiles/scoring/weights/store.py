@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
+import msgspec
 import orjson
 
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 from bridged.profiles.scoring.model import DEFAULT, Weights, restored
+from bridged.profiles.scoring.simulation import Simulation
 
 _DRAFT = (
     "select document, base, edited_at, edited_by, simulated_at from bridged.score_drafts "
@@ -94,14 +98,74 @@ async def save(conn: Conn, scope: Scope, weights: Weights, base: int, by: str, n
     )
 
 
-async def simulated(conn: Conn, scope: Scope, seen: Draft, now: datetime) -> bool:
-    """Notes that the draft was simulated as it was seen. False: it was edited meanwhile."""
+async def simulated(conn: Conn, scope: Scope, seen: Draft, found: Simulation, now: datetime) -> bool:
+    """Notes that the draft was simulated as it was seen, and what came of it. False: it was edited meanwhile."""
+    named = {name: getattr(found, name) for name in _NAMED}
+    counts = {name: each for name, each in asdict(found).items() if name not in named}
     cursor = await conn.execute(
-        "update bridged.score_drafts set simulated_at = %s "
+        "update bridged.score_drafts set simulated_at = %s, simulation = %s::jsonb "
         "where workspace_id = %s and connection_id = %s and edited_at = %s",
-        (now, scope.workspace_id, scope.connection_id, seen.edited_at),
+        (now, orjson.dumps(counts).decode(), scope.workspace_id, scope.connection_id, seen.edited_at),
     )
-    return cursor.rowcount == 1
+    if cursor.rowcount != 1:
+        return False
+    rows: dict[str, dict[str, Any]] = {}
+    for name, movers in named.items():
+        for place, each in enumerate(movers):
+            rows.setdefault(each.customer_id, asdict(each))[_NAMED[name]] = place
+    key = {"workspace_id": scope.workspace_id, "connection_id": scope.connection_id}
+    await conn.execute(
+        "delete from bridged.score_simulated where workspace_id = %(workspace_id)s "
+        "and connection_id = %(connection_id)s",
+        key,
+    )
+    await conn.execute(_NAME, key | {"rows": orjson.dumps(list(rows.values())).decode()})
+    return True
+
+
+_NAMED = {"movers": "mover", "top_before": "top_before", "top_after": "top_after"}
+"""Whom a simulation names, and the column of their place among these."""
+# Not who was erased while it ran.
+_NAME = """
+insert into bridged.score_simulated (workspace_id, connection_id, customer_id, rank_before, rank_after, total_before,
+  total_after, band_before, band_after, mover, top_before, top_after)
+select %(workspace_id)s, %(connection_id)s, given.* from jsonb_to_recordset(%(rows)s::jsonb) as given (
+  customer_id text, rank_before int, rank_after int, total_before smallint, total_after smallint, band_before text,
+  band_after text, mover int, top_before int, top_after int)
+where exists (select from bridged.profiles p where p.workspace_id = %(workspace_id)s
+  and p.connection_id = %(connection_id)s and p.customer_id = given.customer_id)
+"""
+
+
+async def simulation(conn: Conn, scope: Scope) -> tuple[Simulation, dict[str, str]] | None:
+    """What the last simulation of the draft found, and the names of whom it names, where they have one.
+
+    None: it was not simulated since its last edit.
+    """
+    key = (scope.workspace_id, scope.connection_id)
+    cursor = await conn.execute(
+        "select simulation from bridged.score_drafts where workspace_id = %s and connection_id = %s "
+        "and simulated_at is not null",
+        key,
+    )
+    row = await cursor.fetchone()
+    if row is None or row["simulation"] is None:
+        return None
+    cursor = await conn.execute(
+        "select s.*, p.facts ->> 'name' as name from bridged.score_simulated s left join bridged.profiles p "
+        "on p.connection_id = s.connection_id and p.customer_id = s.customer_id "
+        "where s.workspace_id = %s and s.connection_id = %s",
+        key,
+    )
+    rows = await cursor.fetchall()
+    named = {name: _placed(rows, column) for name, column in _NAMED.items()}
+    names = {each["customer_id"]: each["name"] for each in rows if each["name"]}
+    return msgspec.convert(row["simulation"] | named, Simulation), names
+
+
+def _placed(rows: Sequence[dict[str, Any]], column: str) -> list[dict[str, Any]]:
+    """Those who have a place in that column, in its order."""
+    return sorted((each for each in rows if each[column] is not None), key=lambda each: each[column])
 
 
 async def discard(conn: Conn, scope: Scope) -> bool:
