@@ -26,8 +26,9 @@ from simulation.test_kill import listed, shop, until
 MANY = 40
 
 
-QUEUES = 6
-"""Of a worker: ticks, first syncs, those that follow, scores, announcements; each has its row in the queue's table."""
+QUEUES = 7
+"""Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, alerts; a row for each in the
+queue's table."""
 
 
 @dataclass
