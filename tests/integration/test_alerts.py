@@ -67,8 +67,10 @@ async def receiving() -> AsyncIterator[Receiver]:
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    yield made
-    await runner.cleanup()
+    try:
+        yield made
+    finally:
+        await runner.cleanup()
 
 
 @pytest.fixture
@@ -520,8 +522,8 @@ async def test_events_that_failed_or_wait(house: House) -> None:
     await house.connect("Acme")
     put = (
         "insert into bridged.events (workspace_id, connection_id, created, id, type, source, received_at, state, "
-        "payload) select workspace_id, id, now(), %s, 'customer.updated', 'webhook', now() - interval '11 min', %s, '{}' "
-        "from bridged.connections"
+        "payload) select workspace_id, id, now(), %s, 'customer.updated', 'webhook', now() - interval '11 min', %s, "
+        "'{}' from bridged.connections"
     )
     await house.ask(put, "evt_1", "pending")
     assert await kinds(house) == {"events_late": "error"}

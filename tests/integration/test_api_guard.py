@@ -14,7 +14,7 @@ from bridged.accounts.audit import SYSTEM
 from bridged.accounts.people import Role
 from bridged.actions import store as proposals
 from bridged.actions.store import Draft
-from bridged.app import people
+from bridged.app import alerts, people
 from bridged.channels.registry import store as registry
 from bridged.conversation.threads import Turn
 from bridged.conversation.threads import store as conversations
@@ -69,6 +69,7 @@ BODIES: dict[str, Any] = {
     "{playbook}": {"document": {}},
     "{thread}/messages": {"text": MARK},
     "thumb": {"thumb": 1},
+    "{destination}": {"paused": True},
     "chat": {"customer": "cus_1", "text": MARK},
 }
 NEVER = "brg_" + "x" * 43
@@ -89,7 +90,7 @@ class Door:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
         values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
-        values |= {"{playbook}": "paid", "{thread}": thread, "{ticket}": ticket, "{number}": "1"}
+        values |= {"{playbook}": "paid", "{thread}": thread, "{ticket}": ticket, "{number}": "1", "{destination}": MARK}
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -140,6 +141,7 @@ class Street:
 @pytest.fixture
 async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
     async with root.opened(settings) as app, serving(app) as web:
+        await alerts.add(app, alerts.Given("webhook", "https://ops.example.com", MARK), SYSTEM)
         async with app.database.transaction(WORKSPACE) as conn:
             scope = await new_scope(conn)
             now = clock.now()
@@ -245,11 +247,11 @@ async def test_another_workspace(street: Street) -> None:
     for door in DOORS:
         for connection in (street.scope.connection_id, "Acme"):
             reply = await street.knock(door, theirs, connection)
-            if "{connection}" in door.template:
+            if "{connection}" in door.template or "{destination}" in door.template:
                 assert (reply.status, reply.code) == (404, "not_found"), str(door)
             else:
                 assert reply.status == (422 if door.method == "POST" else 200)
-            text = reply.body.decode()
+            text = reply.body.decode().replace(f"no destination '{MARK}'", "")
             assert MARK not in text
             assert not [each for each in (street.scope.connection_id, "Acme") if each in text.replace(connection, "")]
     async with street.web.app.database.transaction(WORKSPACE) as conn:

@@ -131,6 +131,17 @@ async def _wrong(conn: Conn, workspace_id: int, now: datetime) -> tuple[list[Fou
     return found, held
 
 
+async def stand_in(app: App) -> bool:
+    """What a worker does each minute, where none is: else nobody would be told of that. Whether it was done."""
+    async with app.database.transaction() as conn:
+        alive, _ = await inspection.workers(conn, ABSENT)
+    if alive:
+        return False
+    await look_everywhere(app)
+    await deliver_everywhere(app)
+    return True
+
+
 # Sending
 
 

@@ -32,7 +32,7 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     (
         "Data",
-        (("/integrations", "Integrations", "read"), ("/doctor", "Doctor", "admin")),
+        (("/integrations", "Integrations", "read"), ("/alerts", "Alerts", "read"), ("/doctor", "Doctor", "admin")),
     ),
     (
         "Workspace",
