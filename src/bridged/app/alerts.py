@@ -28,7 +28,7 @@ from bridged.accounts.alerts import (
 from bridged.accounts.alerts.destinations import store as destinations
 from bridged.accounts.audit import Act, Actor
 from bridged.accounts.audit.store import record
-from bridged.app import App
+from bridged.app import App, hooks
 from bridged.channels import ailments
 from bridged.channels.alerting import Courier, Delivered
 from bridged.channels.registry import store as registry
@@ -81,8 +81,10 @@ async def look_everywhere(app: App) -> Looked:
         watched = await store.watched(conn)
     opened = over = messages = 0
     for workspace_id in watched:
+        within = replace(app, workspace_id=workspace_id)
         try:
-            found = await look(replace(app, workspace_id=workspace_id))
+            await hooks.look_at_doubtful_webhooks(within)
+            found = await look(within)
         except DatabaseUnavailable:
             raise
         except BridgedError as error:

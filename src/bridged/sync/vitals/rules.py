@@ -22,7 +22,7 @@ WITHOUT_WORKERS = (Held("sync_late"), Held("events_late"))
 def judge(each: Vitals, now: datetime) -> Iterator[Found]:
     """What is wrong with a connection."""
     if each.trouble is not None:
-        yield _found(each, "key_refused", each.trouble, each.trouble_message or "", "/key")
+        yield _found(each, "key_refused", each.trouble, each.trouble_message or "Stripe refuses it.", "/key")
     elif each.settings is None or not each.settings.paused:
         yield from _syncs(each, now)
     yield from _events(each, now)
