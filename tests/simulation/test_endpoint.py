@@ -499,7 +499,7 @@ async def test_connecting_never_fails_for_the_webhook(seed: int) -> None:
 
 
 async def test_an_endpoint_that_went_down_is_noticed_once_events_are_missing(hooked: Hooked, owner: str) -> None:
-    """It is asked about, for a read, when the list of events has some that no delivery brought, and until it is back."""
+    """It is asked about, for a read, when events were listed that no delivery brought, and until it is back."""
     app, now = hooked.app, clock.now()
     await hooks.ensure_webhook(app, hooked.connection)
     endpoint_id = hooked.there[0]["id"]
