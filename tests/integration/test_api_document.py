@@ -17,6 +17,7 @@ from bridged.sync.bulk import MOST
 from bridged.web import (
     actions,
     agents,
+    alerts,
     channels,
     checkups,
     consents,
@@ -100,6 +101,7 @@ def test_every_route_is_in_it(document: dict[str, Any]) -> None:
             channels.router,
             consents.router,
             playbooks.router,
+            alerts.router,
             reading.objects,
         )
         for route in router.routes

@@ -10,11 +10,13 @@ import pytest
 
 from bridged import accounts
 from bridged import app as root
+from bridged.accounts.alerts import Found
+from bridged.accounts.alerts import store as alert_rows
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.people import Role
 from bridged.actions import store as proposals
 from bridged.actions.store import Draft
-from bridged.app import people
+from bridged.app import alerts, people
 from bridged.channels.registry import store as registry
 from bridged.conversation.threads import Turn
 from bridged.conversation.threads import store as conversations
@@ -69,6 +71,7 @@ BODIES: dict[str, Any] = {
     "{playbook}": {"document": {}},
     "{thread}/messages": {"text": MARK},
     "thumb": {"thumb": 1},
+    "{destination}": {"paused": True},
     "chat": {"customer": "cus_1", "text": MARK},
 }
 NEVER = "brg_" + "x" * 43
@@ -89,7 +92,13 @@ class Door:
         values = {"{connection}": connection, "{kind}": "customers", "{object_id}": "cus_1", "{run}": str(run)}
         values |= {"{event}": "evt_1", "{replay}": str(replay), "{proposal}": proposal}
         values |= {"{channel}": "support", "{customer}": "cus_1", "{message}": message}
-        values |= {"{playbook}": "paid", "{thread}": thread, "{ticket}": ticket, "{number}": "1"}
+        values |= {
+            "{playbook}": "paid",
+            "{thread}": thread,
+            "{ticket}": ticket,
+            "{number}": "1",
+            "{destination}": "pager",
+        }
         path = self.template
         for name, value in values.items():
             path = path.replace(name, value)
@@ -140,6 +149,7 @@ class Street:
 @pytest.fixture
 async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
     async with root.opened(settings) as app, serving(app) as web:
+        await alerts.add(app, alerts.Given("webhook", "https://ops.example.com", "pager"), SYSTEM)
         async with app.database.transaction(WORKSPACE) as conn:
             scope = await new_scope(conn)
             now = clock.now()
@@ -160,6 +170,8 @@ async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
             )
             message = await outbox.put(conn, WORKSPACE, scope.connection_id, wanted, now)
             assert message is not None
+            wrong = Found("key_refused", scope.connection_id, MARK, "error", MARK, MARK, "/")
+            await alert_rows.note(conn, WORKSPACE, [wrong], (), now)
             thread = await conversations.thread_of(conn, scope, channel.id, "phone:+34612345678", now)
             turn = Turn("engine", MARK, now, outcome="unanswered")
             await conversations.add(conn, scope, thread.id, turn)
@@ -245,7 +257,7 @@ async def test_another_workspace(street: Street) -> None:
     for door in DOORS:
         for connection in (street.scope.connection_id, "Acme"):
             reply = await street.knock(door, theirs, connection)
-            if "{connection}" in door.template:
+            if "{connection}" in door.template or "{destination}" in door.template:
                 assert (reply.status, reply.code) == (404, "not_found"), str(door)
             else:
                 assert reply.status == (422 if door.method == "POST" else 200)

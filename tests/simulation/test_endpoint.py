@@ -496,3 +496,28 @@ async def test_connecting_never_fails_for_the_webhook(seed: int) -> None:
         words = await home.run("connect", "--key-stdin", given=sim.key())
         assert (words.code, "bridged listen" in words.err) == (0, True)
         assert account_of(made).all("webhook_endpoints") == []
+
+
+async def test_an_endpoint_that_went_down_is_noticed_once_events_are_missing(hooked: Hooked, owner: str) -> None:
+    """It is asked about, for a read, when events were listed that no delivery brought, and until it is back."""
+    app, now = hooked.app, clock.now()
+    await hooks.ensure_webhook(app, hooked.connection)
+    endpoint_id = hooked.there[0]["id"]
+    hooked.stage.account.update("webhook_endpoints", endpoint_id, {"status": "disabled"})
+    assert await hooks.look_at_doubtful_webhooks(app) == 0, "nothing is missing"
+
+    async def doubt() -> str:
+        with psycopg.connect(owner) as conn:
+            conn.execute("update bridged.webhook_endpoints set checked_at = checked_at - interval '11 min'")
+        assert await hooks.look_at_doubtful_webhooks(app) == 1
+        assert await hooks.look_at_doubtful_webhooks(app) == 0, "not again at once"
+        return (await hooks.webhook_state(app, hooked.connection)).state
+
+    with psycopg.connect(owner) as conn:
+        conn.execute(
+            "insert into bridged.gaps (workspace_id, connection_id, first_event, last_event, missed, found_at) "
+            "values (%s, %s, %s, %s, 3, %s)", (hooked.connection.workspace_id, hooked.connection.id, now, now, now),
+        )  # fmt: skip
+    assert await doubt() == "disabled"
+    hooked.stage.account.update("webhook_endpoints", endpoint_id, {"status": "enabled"})
+    assert await doubt() == "enabled"

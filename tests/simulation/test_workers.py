@@ -26,9 +26,9 @@ from simulation.test_kill import listed, shop, until
 MANY = 40
 
 
-QUEUES = 7
-"""Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, figures. Each has its row in
-the queue's table."""
+QUEUES = 8
+"""Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, figures, alerts. Each has its row
+in the queue's table."""
 
 
 @dataclass

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import uuid
 from collections.abc import AsyncGenerator
@@ -11,16 +12,23 @@ from bridged import accounts
 from bridged.accounts import Connection
 from bridged.accounts.oauth import OAUTH
 from bridged.app import DEFAULT_PACE, App
+from bridged.connect import store as endpoints
 from bridged.connect import webhooks
 from bridged.connect.webhooks import Ensured, Removed, Site, Webhook
-from bridged.core import clock
-from bridged.core.errors import LeaseHeld, UsageError
+from bridged.core import clock, log
+from bridged.core.errors import LeaseHeld, NotFound, StripeError, UsageError, VaultError
 from bridged.stripe.client import StripeClient
 from bridged.stripe.keys import read_signing_secret
 from bridged.sync.control import steering
 from bridged.sync.desk import leased
 from bridged.sync.reads import counted
 from bridged.sync.settings import Change
+
+_log = log.logger("hooks")
+_LOOK_AGAIN = timedelta(minutes=10)
+_LOOKED_AT = 5
+"""Endpoints of a workspace that are asked about at once: each costs a read at Stripe."""
+_LOOK_TIMEOUT = 10.0
 
 
 async def webhook_state(app: App, connection: Connection) -> Webhook:
@@ -35,6 +43,27 @@ async def ensure_webhook(app: App, connection: Connection) -> Ensured:
     site.wanted()
     async with _endpoints(app, connection) as client, _driven(app, connection):
         return await webhooks.ensure(site, client)
+
+
+async def look_at_doubtful_webhooks(app: App) -> int:
+    """Asks Stripe about endpoints of the workspace that may be down, some at a time. How many could be asked about."""
+    now = clock.now()
+    async with app.database.transaction(app.workspace_id) as conn:
+        found = await endpoints.doubtful(conn, app.workspace_id, now - _LOOK_AGAIN, _LOOKED_AT)
+        known = [await accounts.by_id(conn, app.workspace_id, each) for each in found]
+    return sum(await asyncio.gather(*(_looked(app, each) for each in known if each is not None)))
+
+
+async def _looked(app: App, connection: Connection) -> bool:
+    try:
+        async with asyncio.timeout(_LOOK_TIMEOUT), _endpoints(app, connection) as client:
+            await webhooks.look(_site(app, connection), client)
+    except (TimeoutError, StripeError, LeaseHeld, UsageError, VaultError, NotFound) as error:
+        _log.info("webhook_not_seen", connection=connection.id, error=type(error).__name__)
+        async with app.database.transaction(app.workspace_id) as conn:
+            await endpoints.seen(conn, connection, None, clock.now())
+        return False
+    return True
 
 
 async def rotate_webhook(app: App, connection: Connection) -> Ensured:

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 from dataclasses import dataclass
 from typing import Self
-from urllib.parse import urlsplit
 
-import aiohttp
-from aiohttp.abc import AbstractResolver, ResolveResult
-
+from bridged.channels import outward
 from bridged.core import clock, log
 from bridged.core.db import Database
-from bridged.core.errors import UsageError, VaultError
+from bridged.core.errors import VaultError
 from bridged.core.vault import Vault
 from bridged.mirror.store import Scope
 from bridged.profiles.scoring import notice
@@ -22,33 +18,6 @@ from bridged.profiles.scoring.announcements.store import Announcement, Target
 
 _log = log.logger("announcing")
 AT_ONCE = 10
-_TIMEOUT = aiohttp.ClientTimeout(total=10, connect=5)
-_READ = 1024
-"""Bytes of an answer that are looked at; the status says all that counts."""
-
-
-class _Public(AbstractResolver):
-    """Resolves names to addresses of the public internet only: at the moment of connecting, so that no name that
-    changed its mind since it was checked leads into the operator's own network.
-    """
-
-    def __init__(self, *, private: bool) -> None:
-        self._inner = aiohttp.ThreadedResolver()
-        self._private = private
-
-    async def resolve(
-        self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
-    ) -> list[ResolveResult]:
-        found = await self._inner.resolve(host, port, family)
-        if self._private or notice.loopback(host):
-            return found
-        public = [each for each in found if notice.reachable(each["host"])]
-        if not public:
-            raise OSError(f"{host} leads to a private network")
-        return public
-
-    async def close(self) -> None:
-        await self._inner.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,10 +37,7 @@ class Announcer:
         self._private = private
 
     async def __aenter__(self) -> Self:
-        connector = aiohttp.TCPConnector(resolver=_Public(private=self._private), limit=AT_ONCE)
-        self._session = aiohttp.ClientSession(
-            connector=connector, timeout=_TIMEOUT, cookie_jar=aiohttp.DummyCookieJar()
-        )
+        self._session = outward.session(private=self._private, at_once=AT_ONCE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -120,14 +86,4 @@ class Announcer:
             "Bridged-Announcement": each.id,
             "Bridged-Signature": notice.signature(target.secret, sent, int(clock.unix())),
         }
-        try:
-            notice.checked(target.url, private=self._private)
-            async with self._session.post(target.url, data=sent, headers=headers, allow_redirects=False) as answer:
-                await answer.content.read(_READ)
-                return answer.status, f"answered {answer.status}"
-        except UsageError as error:
-            return None, error.message
-        except TimeoutError:
-            return None, "no answer in time"
-        except (aiohttp.ClientError, OSError) as error:
-            return None, f"{urlsplit(target.url).hostname}: {type(error).__name__}"
+        return await outward.post(self._session, target.url, sent, headers, private=self._private)

@@ -62,6 +62,7 @@ for _name, _place, _help in (
     ("profile", "profile:cli", "What is known of each customer: show, search, build, moments."),
     ("channel", "channel:cli", "How customers are reached: add a WhatsApp number, try it out, see its health."),
     ("consent", "consent:cli", "Phones and consents of customers: import, show, grant, revoke."),
+    ("alerts", "alerts:cli", "What is wrong, and who is told: list, add, test, pause, remove, send."),
     ("mcp", "mcp:mcp", "Serve read-only tools to an agent over MCP: standard input and output, until its input ends."),
     (
         "listen",

@@ -30,6 +30,7 @@ from bridged.sim import server as simulator
 from bridged.sim import whatsapp as whatsapp_simulator
 from bridged.sim import world as worlds
 from bridged.web.app import Question, create
+from bridged.web.standing_in import standing_in
 from bridged.worker import pool_size, working
 
 _SEED = 7
@@ -119,6 +120,8 @@ async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
         address = await stack.enter_async_context(_serving(create(app), host, port))
         if worker:
             await stack.enter_async_context(working(app))
+        else:
+            await stack.enter_async_context(standing_in(app))
         _settle()
         say(f"Serving {address}")
         if not await people.has_owner(app):

@@ -101,6 +101,30 @@ async def troubled(conn: Conn, connection: Connection, problem: str, now: dateti
     )
 
 
+async def doubtful(conn: Conn, workspace_id: int, before: datetime, limit: int) -> list[str]:
+    """Connections whose endpoint may be down: events came that no delivery brought, or it was seen down. None that was
+    looked at after `before`, and none whose key is refused.
+    """
+    cursor = await conn.execute(
+        "select w.connection_id::text from bridged.webhook_endpoints w join bridged.connections c "
+        "on c.id = w.connection_id where w.workspace_id = %s and c.disconnected_at is null and c.trouble is null "
+        "and (w.checked_at is null or w.checked_at < %s) and w.state <> 'refused' "
+        "and (w.state in ('disabled', 'missing') or exists (select from bridged.gaps g "
+        "where g.connection_id = w.connection_id and g.missed > 0 "
+        "and g.found_at > coalesce(w.checked_at, '-infinity'))) order by w.checked_at nulls first limit %s",
+        (workspace_id, before, limit),
+    )
+    return [row["connection_id"] for row in await cursor.fetchall()]
+
+
+async def seen(conn: Conn, connection: Connection, state: str | None, now: datetime) -> None:
+    """The endpoint was looked at and found so; None: it could not be, and is left for a while."""
+    await conn.execute(
+        "update bridged.webhook_endpoints set state = coalesce(%s, state), checked_at = %s where connection_id = %s",
+        (state, now, connection.id),
+    )
+
+
 async def forget(conn: Conn, connection: Connection) -> None:
     """There is no endpoint any more."""
     await conn.execute("delete from bridged.webhook_endpoints where connection_id = %s", (connection.id,))

@@ -14,7 +14,7 @@ from bridged import accounts
 from bridged.accounts import Connection, WebhookSecret
 from bridged.accounts.oauth import OAUTH
 from bridged.connect import endpoint, store
-from bridged.connect.plan import DESCRIPTION, Wanted, address, undeliverable
+from bridged.connect.plan import DESCRIPTION, Endpoint, Wanted, address, undeliverable
 from bridged.connect.store import Stored
 from bridged.connect.subscribed import SUBSCRIBED
 from bridged.core import clock
@@ -178,6 +178,24 @@ async def ensure(site: Site, client: StripeClient, *, renew: bool = False) -> En
     ended = await _checked(site, wanted, "waiting" if found.created else before.state)
     others = () if by_hand and not found.created else found.others
     return replace(ended, created=found.created, why=found.why, others=others, gap=found.gap, hint=_about(others))
+
+
+async def look(site: Site, client: StripeClient) -> str:
+    """Asks Stripe how the endpoint stands, and changes nothing there: `enabled`, `waiting`, `disabled`, `missing`.
+
+    Raises StripeError.
+    """
+    before = await state(site)
+    there = [each for each in await endpoint.listed(client) if _is(each, before)]
+    found = "missing" if not there else "disabled" if not any(each.enabled for each in there) else None
+    stands = found or ("waiting" if before.state == "waiting" else "enabled")
+    async with site.database.transaction(site.connection.workspace_id) as conn:
+        await store.seen(conn, site.connection, stands, clock.now())
+    return stands
+
+
+def _is(there: Endpoint, known: Webhook) -> bool:
+    return there.id == known.endpoint_id if known.managed else there.url == known.url
 
 
 async def _store(site: Site, wanted: Wanted, endpoint_id: str, secret: Secret) -> None:

@@ -15,6 +15,8 @@ from bridged.core.types import Secret
 
 _TIMEOUT = 10.0
 """Seconds for one message, from the first connection to the server's last word."""
+_LONGEST = 254
+"""Characters of an address, by the standard."""
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
 _PORTS = {"smtp": 587, "smtps": 465}
 
@@ -49,14 +51,19 @@ def _is_address(text: str) -> bool:
     return text.isprintable() and not set(text) & set(" ,;<>\"'") and parseaddr(text) == ("", text) and "@" in text
 
 
-async def send(server: Secret, to: str, subject: str, text: str) -> None:
-    """Sends one message, within ten seconds.
+def address(given: str) -> str | None:
+    """One bare address, as a person wrote it; None: that is none."""
+    return given if _is_address(given) and len(given) <= _LONGEST else None
+
+
+async def send(server: Secret, to: str, subject: str, text: str, reference: str = "") -> None:
+    """Sends one message, within ten seconds. `reference`: its Message-ID is made of it, the same each time it is sent.
 
     The line is encrypted, and the server proves its name, unless the server is this machine: what is sent lets people
     in. Raises MailNotSent, which names neither the address nor what was in it nor what the server said.
     """
     try:
-        message = _message(_sender(server.reveal()), to, subject, text)
+        message = _message(_sender(server.reveal()), to, subject, text, reference)
         async with asyncio.timeout(_TIMEOUT):
             await _send(server.reveal(), message)
     except (OSError, ValueError, MessageError, aiosmtplib.SMTPException) as error:
@@ -66,7 +73,7 @@ async def send(server: Secret, to: str, subject: str, text: str) -> None:
         ) from None
 
 
-def _message(sender: str, to: str, subject: str, text: str) -> EmailMessage:
+def _message(sender: str, to: str, subject: str, text: str, reference: str) -> EmailMessage:
     """Raises ValueError for what is no single address."""
     if not _is_address(to):
         raise ValueError("to")
@@ -74,7 +81,9 @@ def _message(sender: str, to: str, subject: str, text: str) -> EmailMessage:
     message["From"], message["To"] = sender, to
     # Names of accounts stand in it, and they may hold anything.
     message["Subject"] = " ".join("".join(each if each.isprintable() else " " for each in subject).split())
-    message["Date"], message["Message-ID"] = formatdate(), make_msgid(domain=sender.rpartition("@")[2])
+    domain = sender.rpartition("@")[2]
+    message["Date"] = formatdate()
+    message["Message-ID"] = f"<{reference}@{domain}>" if reference else make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
     message.set_content(text)
     return message

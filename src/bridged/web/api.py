@@ -16,6 +16,7 @@ from bridged.core.errors import BridgedError
 from bridged.web import (
     actions,
     agents,
+    alerts,
     channels,
     checkups,
     consents,
@@ -100,6 +101,7 @@ def routes() -> FastAPI:
         channels.router,
         consents.router,
         playbooks.router,
+        alerts.router,
         reading.objects,
     ):
         api.include_router(router)

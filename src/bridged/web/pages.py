@@ -26,6 +26,7 @@ from bridged.core import clock
 from bridged.core.errors import BodyTooLarge, BridgedError, ScopeMissing
 from bridged.core.types import Secret
 from bridged.web import rendering, sessions
+from bridged.web.alert_pages import AlertPages
 from bridged.web.approvals import Approvals
 from bridged.web.arrangement import Arrangement
 from bridged.web.connections import Connections
@@ -99,6 +100,7 @@ class Pages:
             *Arrangement(self._show, self._draw, self._streams).table(),
             *LogPages(self._show, self._draw, self._streams).table(),
             *Approvals(self._show).table(),
+            *AlertPages(self._show).table(),
             *Customers(self._show).table(),
             *CustomerPages(self._show).table(),
             *Explorer(self._show).table(),

@@ -35,7 +35,12 @@ NAVIGATION: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...] = (
     ),
     (
         "Data",
-        (("/integrations", "Integrations", "read"), ("/explore", "Explorer", "read"), ("/doctor", "Doctor", "admin")),
+        (
+            ("/integrations", "Integrations", "read"),
+            ("/explore", "Explorer", "read"),
+            ("/alerts", "Alerts", "read"),
+            ("/doctor", "Doctor", "admin"),
+        ),
     ),
     (
         "Workspace",

@@ -27,6 +27,7 @@ from bridged.sync.control import steering
 from bridged.sync.control import store as control
 from bridged.sync.halt import Halt
 from bridged.sync.settings import SyncSettings
+from bridged.worker.alerts import ALERTS, Alerts
 from bridged.worker.figures import FIGURES, Figures
 from bridged.worker.inbound import Inbound
 from bridged.worker.outbound import Outbound
@@ -53,6 +54,7 @@ class Worker:
         self.jobs.define(steering.VERIFY, self._verify, queue=steering.SYNC)
         self._scores = Scores(app, self.jobs)
         Figures(app, self.jobs)
+        self._alerts = Alerts(app, self.jobs)
         self._engine = playbooks.engine(app)
 
     async def run(self, concurrency: int) -> None:
@@ -60,7 +62,7 @@ class Worker:
         the short ones never wait for them. In the end what runs stops at its next page and goes back to the queue.
         """
         backfills = max(1, concurrency // 2)
-        slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1, PLAYBOOKS: 1, FIGURES: 1}
+        slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1, PLAYBOOKS: 1, FIGURES: 1, ALERTS: 1}
         slots |= {steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
         inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots))

@@ -11,12 +11,15 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from bridged.accounts import SCORE_WEBHOOK, secret_field
+from bridged.accounts.alerts import DESTINATION
 from bridged.accounts.people import TOTP_FIELD
 from bridged.core.db import Conn
 
 
 class RowKey(NamedTuple):
-    """Which row of a place: its connection (of a second factor, its user), and what tells its ciphertexts apart."""
+    """Which row of a place: its connection, and what tells its ciphertexts apart. In place of the connection stands, of
+    a second factor, its user, and, of a destination of alerts, itself.
+    """
 
     connection_id: str
     item: str
@@ -132,6 +135,24 @@ async def _write_score_webhook(conn: Conn, workspace_id: int, old: Sealed, new: 
     return cursor.rowcount == 1
 
 
+async def _alert_destinations(conn: Conn, workspace_id: int, not_under: int, after: RowKey, limit: int) -> list[Sealed]:
+    cursor = await conn.execute(
+        "select id::text, ciphertext from bridged.alert_destinations where workspace_id = %s "
+        "and ciphertext is not null and bridged.key_of_v1(ciphertext) is distinct from %s and id > %s::uuid "
+        "order by id limit %s",
+        (workspace_id, not_under, after.connection_id, limit),
+    )
+    return [Sealed(RowKey(row["id"], ""), DESTINATION, row["ciphertext"]) for row in await cursor.fetchall()]
+
+
+async def _write_alert_destination(conn: Conn, workspace_id: int, old: Sealed, new: bytes) -> bool:
+    cursor = await conn.execute(
+        "update bridged.alert_destinations set ciphertext = %s where workspace_id = %s and id = %s and ciphertext = %s",
+        (new, workspace_id, old.key.connection_id, old.ciphertext),
+    )
+    return cursor.rowcount == 1
+
+
 async def _totps(conn: Conn, workspace_id: int, not_under: int, after: RowKey, limit: int) -> list[Sealed]:
     """Second factors of people, who belong to no workspace: a function gives them out, still encrypted."""
     del workspace_id
@@ -157,6 +178,7 @@ PLACES: Mapping[str, Place] = {
         Place("credentials", "ciphertext", _credentials, _write_credential),
         Place("webhook_secrets", "ciphertext", _webhook_secrets, _write_webhook_secret),
         Place("score_webhooks", "ciphertext", _score_webhooks, _write_score_webhook),
+        Place("alert_destinations", "ciphertext", _alert_destinations, _write_alert_destination),
         Place("users", "totp", _totps, _write_totp),
     )
 }

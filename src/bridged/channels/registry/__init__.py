@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +17,17 @@ class Pause:
     since: datetime
     code: int | None = None
     until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ailing:
+    """How a number stands, as far as is stored. `stopped`: `part` and `reason`, the whole channel first."""
+
+    connection_id: str
+    channel_id: str
+    name: str
+    health: Mapping[str, Any]
+    stopped: Sequence[Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, LiteralString
 import orjson
 
 from bridged.channels import Channel, Kind
-from bridged.channels.registry import Body, Pause, Target
+from bridged.channels.registry import Ailing, Body, Pause, Target
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 
@@ -187,6 +187,19 @@ async def pauses(conn: Conn, scope: Scope, channel_id: str, now: datetime) -> li
         (scope.workspace_id, scope.connection_id, channel_id, now),
     )
     return [Pause(**row) for row in await cursor.fetchall()]
+
+
+async def ailing(conn: Conn, workspace_id: int) -> list[Ailing]:
+    """The workspace's WhatsApp numbers, with what stands still on each until a person resumes it."""
+    cursor = await conn.execute(
+        "select c.connection_id::text, c.id::text as channel_id, c.name, c.health, coalesce((select jsonb_agg("
+        "jsonb_build_object('part', p.part, 'reason', p.reason) order by p.part <> 'all', p.part) "
+        "from bridged.channel_pauses p where p.connection_id = c.connection_id and p.channel_id = c.id "
+        "and p.until is null), '[]') as stopped from bridged.channels c where c.workspace_id = %s "
+        "and c.kind = 'whatsapp' and c.removed_at is null and c.connection_id is not null order by c.name, c.id",
+        (workspace_id,),
+    )
+    return [Ailing(**row) for row in await cursor.fetchall()]
 
 
 async def with_work(conn: Conn, now: datetime) -> list[tuple[int, str, str]]:

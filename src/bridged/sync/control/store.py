@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import orjson
 
@@ -16,7 +16,7 @@ from bridged.sync.settings import Quiet, SyncSettings
 
 PROGRESS_CHANNEL = "bridged_progress"
 """NOTIFY tells the connection's id whenever a run's progress was written."""
-_SETTINGS = (
+SETTINGS: LiteralString = (
     "kinds, every_seconds, method, customers, customer_statuses, pace, quiet_from, quiet_until, quiet_pace, paused, "
     "paused_kinds, next_sync_at"
 )
@@ -73,24 +73,26 @@ class RunRecord:
 async def settings(conn: Conn, scope: Scope) -> SyncSettings | None:
     """A connection's settings; None if none were stored yet."""
     cursor = await conn.execute(
-        f"select {_SETTINGS} from bridged.sync_settings where connection_id = %s", (scope.connection_id,)
+        f"select {SETTINGS} from bridged.sync_settings where connection_id = %s", (scope.connection_id,)
     )
     row = await cursor.fetchone()
-    return _settings(row) if row else None
+    return settings_from(row) if row else None
 
 
-def _settings(row: dict[str, Any]) -> SyncSettings:
+def settings_from(row: dict[str, Any]) -> SyncSettings:
+    """The settings in a row with the columns of `SETTINGS`, which are taken out of it."""
     start, end, pace = row.pop("quiet_from"), row.pop("quiet_until"), row.pop("quiet_pace")
     quiet = None if start is None else Quiet(start, end, round(pace, 3))
     lists = {name: tuple(row.pop(name)) for name in ("kinds", "customer_statuses", "paused_kinds")}
-    return SyncSettings(**lists, **{**row, "pace": round(row["pace"], 3)}, quiet=quiet)
+    rest = {name: row.pop(name) for name in ("every_seconds", "method", "customers", "pace", "paused", "next_sync_at")}
+    return SyncSettings(**lists, **{**rest, "pace": round(rest["pace"], 3)}, quiet=quiet)
 
 
 async def save_settings(conn: Conn, scope: Scope, given: SyncSettings, now: datetime) -> None:
     """Stores a connection's settings."""
     quiet = given.quiet
     await conn.execute(
-        f"insert into bridged.sync_settings (workspace_id, connection_id, {_SETTINGS}, updated_at) "
+        f"insert into bridged.sync_settings (workspace_id, connection_id, {SETTINGS}, updated_at) "
         "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) on conflict (connection_id) do update set "
         "kinds = excluded.kinds, every_seconds = excluded.every_seconds, method = excluded.method, "
         "customers = excluded.customers, customer_statuses = excluded.customer_statuses, pace = excluded.pace, "
@@ -123,12 +125,12 @@ async def due(conn: Conn, at: datetime) -> list[Due]:
 async def claim_due(conn: Conn, scope: Scope, at: datetime) -> SyncSettings | None:
     """The settings of a connection that is still due, its row locked until commit; None if it no longer is."""
     cursor = await conn.execute(
-        f"select {_SETTINGS} from bridged.sync_settings "
+        f"select {SETTINGS} from bridged.sync_settings "
         "where connection_id = %s and next_sync_at <= %s and not paused for update skip locked",
         (scope.connection_id, at),
     )
     row = await cursor.fetchone()
-    return _settings(row) if row else None
+    return settings_from(row) if row else None
 
 
 async def ever_complete(conn: Conn, scope: Scope) -> bool:

@@ -1,0 +1,1 @@
+"""Where the alerts of a workspace are told."""

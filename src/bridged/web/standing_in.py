@@ -1,0 +1,36 @@
+"""A web process stands in for a worker in what concerns alerts, where there is none: that is an alert itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+
+from bridged import app as root
+from bridged.app import alerts
+from bridged.core import log
+from bridged.core.errors import BridgedError
+
+_log = log.logger("standing_in")
+_EVERY = 60.0
+
+
+@contextlib.asynccontextmanager
+async def standing_in(app: root.App) -> AsyncGenerator[None]:
+    """Looks each minute beside the body, until it ends. Any number of processes may."""
+    task = asyncio.create_task(_run(app))
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def _run(app: root.App) -> None:
+    while True:
+        # First the pause: a worker that starts together with this process has given no sign of life yet.
+        await asyncio.sleep(_EVERY)
+        try:
+            await alerts.stand_in(app)
+        except BridgedError as error:
+            _log.warning("look_failed", code=error.code, message=error.message)
