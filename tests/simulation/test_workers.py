@@ -27,7 +27,7 @@ MANY = 40
 
 
 QUEUES = 8
-"""Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, figures, alerts. Each has its row
+"""Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, figures, alerts. Each has a row
 in the queue's table."""
 
 

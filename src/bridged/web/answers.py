@@ -9,7 +9,8 @@ from typing import Any
 
 from bridged.core.money import Money, format_money, is_currency
 from bridged.mirror.kinds import KINDS
-from bridged.web.rendering import segment, words
+from bridged.web.explorer import object_page
+from bridged.web.rendering import words
 
 _PREFIXES: Mapping[str, str] = {kind.id_prefix: kind.title for kind in KINDS if kind.id_prefix}
 _TIMES = ("created", "_at", "_end", "_start", "due_date", "date")
@@ -36,7 +37,7 @@ def lines_of(connection_id: str, facts: Sequence[Mapping[str, Any]] | None) -> l
         Line(
             each["object_id"],
             title_of(each["object_id"]),
-            place_of(connection_id, each["object_id"]),
+            object_page(connection_id, each["object_id"]),
             words(each["field"]),
             value_of(each["field"], each["value"], currencies.get(each["object_id"], only)),
             datetime.fromtimestamp(each["as_of"], UTC),
@@ -50,13 +51,6 @@ def title_of(object_id: str) -> str:
     """What kind of object it is, by the beginning of its id."""
     found = (title for prefix, title in _PREFIXES.items() if object_id.startswith(prefix))
     return next(found, "Objects").removesuffix("s")
-
-
-def place_of(connection_id: str, object_id: str) -> str:
-    """The page about an object: a customer's own, and of others what happened to them."""
-    if object_id.startswith("cus_"):
-        return f"/customers/{connection_id}/{segment(object_id)}"
-    return f"/connections/{connection_id}/events?object={segment(object_id)}"
 
 
 def value_of(field: str, value: Any, currency: Any) -> str:

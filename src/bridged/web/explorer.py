@@ -11,6 +11,7 @@ from starlette.responses import Response
 from bridged import app as root
 from bridged.app import explorer
 from bridged.app.explorer import EVENTS, Listing, Place, reference
+from bridged.mirror.explorer import kinds_of
 from bridged.mirror.kinds import BY_NAME, KINDS, Kind
 from bridged.mirror.pages.store import Wanted
 from bridged.web.connections import PLACE as CONNECTIONS
@@ -206,3 +207,10 @@ def _moment(text: str) -> datetime | None:
     except ValueError:
         return None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def object_page(connection_id: str, object_id: str) -> str:
+    """Where an object is looked at: a customer's own page, else that of its kind."""
+    if object_id.startswith("cus_"):
+        return f"/customers/{connection_id}/{segment(object_id)}"
+    return f"{PLACE}/{connection_id}/{kinds_of(object_id)[0]}/{segment(object_id)}"

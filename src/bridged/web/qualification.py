@@ -17,6 +17,7 @@ from bridged.profiles.scoring.model import BANDS, FULL, PARTS
 from bridged.profiles.scoring.ranking import Ranked, Sought
 from bridged.profiles.scoring.reasons import steps, strongest
 from bridged.web.customers import money
+from bridged.web.explorer import object_page
 from bridged.web.rendering import query, segment
 from bridged.web.visits import Page, Visit, go
 
@@ -244,12 +245,5 @@ def _line(connection: Connection, each: Mapping[str, Any]) -> Line:
         int(each["of"]),
         str(each["why"]),
         each["value"] is not None,
-        tuple((source, source_page(connection, source)) for source in each["sources"]),
+        tuple((source, object_page(connection.id, source)) for source in each["sources"]),
     )
-
-
-def source_page(connection: Connection, source: str) -> str:
-    """Where an object behind a score is looked up: a customer's own page, else what happened to it."""
-    if source.startswith("cus_"):
-        return f"/customers/{connection.id}/{segment(source)}"
-    return f"/connections/{connection.id}/events?object={segment(source)}"
