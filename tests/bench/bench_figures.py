@@ -28,7 +28,7 @@ from ground import WORKSPACE, new_scope
 
 MESSAGES = 200_000
 TURNS = 60
-_MESSAGES = """
+SENT = """
 insert into bridged.messages (workspace_id, connection_id, channel_id, customer_id, category, language, parameters,
   body, dedupe_key, origin, state, due_at, not_after, created_at)
 select %(workspace)s, %(connection)s, gen_random_uuid(), 'cus_' || n, 'utility', 'en', '{}', 'Hello', 'm' || n, 'test',
@@ -57,7 +57,7 @@ async def _measured(owner: str, app: str, customers: int) -> dict[str, Any]:
     gc.freeze()
     async with entered(app) as conn:
         values = {"workspace": WORKSPACE, "connection": scope.connection_id, "now": NOW, "count": MESSAGES}
-        await conn.execute(_MESSAGES, values)
+        await conn.execute(SENT, values)
         await profiles.begin(conn, scope, NOW, NOW)
     more = True
     while more:
