@@ -104,12 +104,12 @@ class Pages:
             *Customers(self._show).table(),
             *CustomerPages(self._show).table(),
             *Explorer(self._show).table(),
-            *PlaybookPages(self._show).table(),
             *WhatsAppPages(self._show, self._draw, self._streams).table(),
             *TrialPages(self._show).table(),
             *Conversations(self._show, self._draw, self._streams).table(),
             *WeightPages(self._show).table(),
             *Qualification(self._show).table(),
+            *PlaybookPages(self._show, self._draw).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

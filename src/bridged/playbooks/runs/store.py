@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any, LiteralString
 
 import orjson
@@ -17,6 +18,13 @@ from bridged.profiles.moments import Moment
 _COLUMNS: LiteralString = (
     "id::text, playbook_id, version, customer_id, object_key, fact, moment, state, reason, step, sent, returned, "
     "logged, next_at, previous_at, enrolled_at, finished_at"
+)
+_TOLD: LiteralString = (
+    "select r.id::text, r.playbook_id, r.version, r.customer_id, r.state, r.reason, r.step, r.sent, r.moment, "
+    "r.next_at, r.enrolled_at, r.finished_at, r.goal_at, coalesce((select jsonb_agg(jsonb_build_object("
+    "'step', s.step, 'at', s.at, 'outcome', s.outcome, 'reason', s.reason, 'until', s.until, "
+    "'message_id', s.message_id, 'detail', s.detail) order by s.number) from bridged.playbook_steps s "
+    "where s.connection_id = r.connection_id and s.run_id = r.id), '[]') as steps from bridged.playbook_runs r "
 )
 _GOAL_DAYS = timedelta(days=30)
 
@@ -240,12 +248,7 @@ async def counts(conn: Conn, scope: Scope) -> dict[str, dict[str, int]]:
 async def story(conn: Conn, scope: Scope, customer_id: str, playbook_id: str | None) -> list[dict[str, Any]]:
     """Everything decided about a customer, newest run first: each run with its decisions, in one read."""
     cursor = await conn.execute(
-        "select r.id::text, r.playbook_id, r.version, r.state, r.reason, r.step, r.moment, r.next_at, r.enrolled_at, "
-        "r.finished_at, r.goal_at, coalesce((select jsonb_agg(jsonb_build_object('step', s.step, 'at', s.at, "
-        "'outcome', s.outcome, 'reason', s.reason, 'until', s.until, 'message_id', s.message_id, 'detail', s.detail) "
-        "order by s.number) from bridged.playbook_steps s "
-        "where s.connection_id = r.connection_id and s.run_id = r.id), '[]') as steps "
-        "from bridged.playbook_runs r where r.connection_id = %s and r.customer_id = %s "
+        _TOLD + "where r.connection_id = %s and r.customer_id = %s "
         "and (%s::text is null or r.playbook_id = %s) order by r.enrolled_at desc, r.id limit 100",
         (scope.connection_id, customer_id, playbook_id, playbook_id),
     )
@@ -264,6 +267,74 @@ async def withheld(
         (scope.connection_id, customer_id, at, key, limit),
     )
     return [Withheld(**row) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a page of runs begins: after this one, newest first."""
+
+    at: datetime = datetime(9999, 1, 1, tzinfo=UTC)
+    run_id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Runs of a playbook: in one of `states`, with a message handed over, with this reason, of this customer."""
+
+    states: Sequence[str] | None = None
+    sent: bool = False
+    reason: str | None = None
+    customer_id: str | None = None
+    edge: Edge = Edge()
+
+
+async def listed(conn: Conn, scope: Scope, playbook_id: str, sought: Sought, limit: int) -> list[dict[str, Any]]:
+    """Runs with their decisions, newest first; those that are picked are found without reading the others."""
+    cursor = await conn.execute(
+        _TOLD + "where r.connection_id = %(connection)s and r.id = any(array(select p.id from bridged.playbook_runs p "
+        "where p.connection_id = %(connection)s and p.playbook_id = %(playbook)s "
+        "and (p.enrolled_at, p.id) < (%(at)s, %(run)s::uuid) "
+        "and (%(states)s::text[] is null or p.state = any(%(states)s)) and (not %(sent)s or p.sent > 0) "
+        "and (%(reason)s::text is null or p.reason = %(reason)s) "
+        "and (%(customer)s::text is null or p.customer_id = %(customer)s) "
+        "order by p.enrolled_at desc, p.id desc limit %(limit)s)) order by r.enrolled_at desc, r.id desc",
+        {
+            "connection": scope.connection_id,
+            "playbook": playbook_id,
+            "at": sought.edge.at,
+            "run": sought.edge.run_id,
+            "states": None if sought.states is None else list(sought.states),
+            "sent": sought.sent,
+            "reason": sought.reason,
+            "customer": sought.customer_id,
+            "limit": limit,
+        },
+    )
+    return await cursor.fetchall()
+
+
+async def lately(conn: Conn, scope: Scope, playbook_ids: Sequence[str], since: datetime) -> dict[str, tuple[int, int]]:
+    """For each playbook with runs begun since then: messages handed over, and runs that sent none and are over."""
+    cursor = await conn.execute(
+        "select playbook_id, sum(sent)::bigint as sent, "
+        "count(*) filter (where state = 'suppressed' and sent = 0) as unsent "
+        "from bridged.playbook_runs where connection_id = %s and playbook_id = any(%s) and enrolled_at >= %s "
+        "group by playbook_id",
+        (scope.connection_id, list(playbook_ids), since),
+    )
+    return {row["playbook_id"]: (row["sent"], row["unsent"]) for row in await cursor.fetchall()}
+
+
+async def under_way(conn: Conn, scope: Scope, playbook_id: str) -> int:
+    """How many runs are not finished."""
+    cursor = await conn.execute(
+        "select count(*) as runs from bridged.playbook_runs "
+        "where connection_id = %s and playbook_id = %s and finished_at is null",
+        (scope.connection_id, playbook_id),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["runs"]
 
 
 async def alerts(conn: Conn, scope: Scope, limit: int) -> list[dict[str, Any]]:
