@@ -45,6 +45,14 @@ async def test_looks(stage: Stage) -> None:
                     (own + "/paid/log", "log"),
                     (own + "/paid/versions", "versions"),
                     (own + "/paid/switch", "switch"),
+                    (own + "/renewal/edit", "edit basics"),
+                    (own + "/renewal/edit/audience", "edit audience"),
+                    (own + "/failed_payment/edit/steps", "edit steps"),
+                    (own + "/failed_payment/edit/steps/1", "edit step"),
+                    (own + "/failed_payment/edit/texts/failed", "edit text"),
+                    (own + "/failed_payment/edit/ends", "edit ends"),
+                    (own + "/failed_payment/edit/limits", "edit limits"),
+                    (own + "/failed_payment/edit/publish", "edit publish"),
                 ):
                     assert await eyes.open(path) == 200
                     await eyes.page.wait_for_timeout(300)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import msgspec
+
 from bridged.accounts import Connection
 from bridged.accounts.audit import Actor
 from bridged.app import App, playbooks
@@ -126,11 +128,19 @@ async def begin_new(
     scope = scope_of(connection)
     async with app.database.transaction(app.workspace_id) as conn:
         taken = playbook_id in catalogue.BY_ID or await publishing.stored(conn, scope, playbook_id) is not None
-        made = not taken and await store.begin(
-            conn, scope, playbook_id, {**to_json(doc), "name": name}, 0, actor.name, clock.now()
-        )
+        own = to_json(_own(doc, playbook_id, name))
+        made = not taken and await store.begin(conn, scope, playbook_id, own, 0, actor.name, clock.now())
     if not made:
         raise UsageError(f"There is a playbook {playbook_id} already.", hint="Choose another id.")
+
+
+def _own(doc: PlaybookDoc, playbook_id: str, name: str) -> PlaybookDoc:
+    """A copy whose texts have names of their own at WhatsApp: under those of the original its words are approved."""
+    texts = {
+        key: {code: msgspec.structs.replace(text, name=f"{playbook_id}_{key}"[:60]) for code, text in each.items()}
+        for key, each in doc.templates.items()
+    }
+    return msgspec.structs.replace(doc, name=name, templates=texts)
 
 
 async def discard(app: App, connection: Connection, playbook_id: str, revision: int) -> None:

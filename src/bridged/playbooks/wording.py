@@ -217,6 +217,11 @@ def said_of(given: object) -> str:
     return said(conditions.read(given))
 
 
+def asks_of_moment(condition: Condition) -> bool:
+    """Whether it asks anything that the customer alone does not tell."""
+    return conditions.of_customer(condition) != condition
+
+
 def span_of(given: str) -> str:
     """`3d` as `3 days`."""
     return lasting(spans.span(given, "span"))
@@ -253,6 +258,11 @@ def _value(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return str(value).replace("_", " ")
+
+
+def sentence(text: str) -> str:
+    """With a capital and one full stop."""
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."
 
 
 def count(number: int, unit: str) -> str:
