@@ -194,7 +194,7 @@ def _act(category: Category, act: Act) -> Act:
 def audience(doc: PlaybookDoc) -> dict[str, str]:
     """Rows where the condition has them, and its text."""
     found = rows_of(conditions.read(doc.audience))
-    values = {"text": as_text(doc.audience), "form": "text" if found is None else "rows"}
+    values = {"text": as_text(doc.audience), "as": "text" if found is None else "rows"}
     join, rows = found or ("all", ())
     return {**values, **row_values(join, rows)}
 
@@ -217,7 +217,7 @@ def rows_in(form: Mapping[str, str], most: int) -> list[Row]:
 def read_audience(form: Mapping[str, str], doc: PlaybookDoc, most: int) -> Filled:
     """Of the rows, or of the text where that was written."""
     reading = _Reading(form)
-    if form.get("form") == "text":
+    if form.get("as") == "text":
         made = reading.condition("text")
     else:
         found, wrong = condition_of(form.get("join", "all"), rows_in(form, most))
