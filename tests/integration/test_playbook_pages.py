@@ -96,7 +96,7 @@ async def test_a_draft_until_it_is_published(house: House) -> None:
     assert "draft of unpublished changes" in text
     assert "1 minute after it happened" in text, "what is published is shown until then"
     text = await page(ana, edit + "/publish")
-    for part in ("Payment received", "Payment thanks", "steps 1, after 1m 5m", "Publish version 1"):
+    for part in ("Payment received", "Payment thanks", "Step 1, after 1m 5m", "Publish version 1"):
         assert part in text, part
     assert (await ana.send(edit + "/publish", revision="1"))[0] == 422, "somebody saved meanwhile"
     assert (await ana.send(edit + "/publish", revision="2")) == (303, "", own)

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from bridged.playbooks import conditions, fields, wording
 from bridged.playbooks.catalogue import BUILT_INS, BY_ID, BuiltIn
-from bridged.playbooks.definitions import PlaybookDoc, ready
+from bridged.playbooks.definitions import PlaybookDoc, ready, whole
 from bridged.playbooks.explaining import WORDS
 from bridged.playbooks.policy import REASONS
 from bridged.playbooks.rows import Row, condition_of, options, rows_of
@@ -259,10 +259,12 @@ def test_differences_are_found_at_their_place() -> None:
     after: dict[str, Any] = {"name": "B", "steps": [{"after": "2d"}, {"after": "3d"}], "caps": None}
     assert wording.changes(before, after) == [
         ("name", "A", "B"),
-        ("steps 1, after", "1d", "2d"),
-        ("steps 2", None, {"after": "3d"}),
+        ("step 1, after", "1d", "2d"),
+        ("step 2", None, {"after": "3d"}),
     ]
     assert wording.changes(before, before) == []
+    named = forms.read_limits(forms.limits(PAID), PAID).doc
+    assert wording.changes(whole(PAID), whole(named)) == [], "what is left to a default is no change when it is said"
 
 
 def test_a_whole_is_still_judged() -> None:

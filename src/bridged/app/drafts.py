@@ -22,9 +22,9 @@ from bridged.playbooks.publishing import Running
 from bridged.playbooks.store import Stored
 from bridged.profiles import store as profiles
 
-_EXACT = 5_000
-_SAMPLED = 2_000
-"""Up to so many customers all are asked, of more a sample of about so many: within 2 percent at most."""
+_EXACT = 2_000
+_SAMPLED = 1_000
+"""Up to so many customers all are asked, of more about so many: nineteen times of twenty within 3 percent of all."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,17 +18,20 @@ from bridged.playbooks import catalogue, store
 from bridged.playbooks.definitions import PlaybookDoc, read
 from bridged.playbooks.drafts import store as drafts
 from bridged.playbooks.runs import store as runs
-from bridged.playbooks.runs.store import Edge, Sought
+from bridged.playbooks.runs.store import Edge, Lately, Sought
 from bridged.playbooks.store import Version
 from bridged.profiles import store as profiles
 
 LATELY = timedelta(days=7)
+MOST = 10_000
+"""Runs of a playbook that are counted at most."""
+_NOTHING = Lately(0, 0, more=False)
 _VERSIONS = 50
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A playbook of the catalogue. `sent` and `unsent`: of runs begun in the last days."""
+    """A playbook of the catalogue. `lately`: of runs begun in the last days."""
 
     id: str
     number: str | None
@@ -36,8 +39,7 @@ class Card:
     enabled_at: datetime | None
     version: int
     drafted: bool
-    sent: int
-    unsent: int
+    lately: Lately
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +65,15 @@ async def cards(app: App, connection: Connection) -> list[Card]:
     async with app.database.transaction(app.workspace_id) as conn:
         kept = {each.id: each for each in await store.all_of(conn, scope)}
         drafted = {each.playbook_id: each for each in await drafts.all_of(conn, scope)}
-        lately = await runs.lately(conn, scope, list(kept), clock.now() - LATELY)
+        lately = await runs.lately(conn, scope, list(kept), clock.now() - LATELY, MOST)
     found: list[Card] = []
     for name in dict.fromkeys([*catalogue.BY_ID, *kept, *drafted]):
         own, built_in = kept.get(name), catalogue.BY_ID.get(name)
         doc = read(own.document) if own else built_in.doc if built_in else read(drafted[name].document)
-        sent, unsent = lately.get(name, (0, 0))
         found.append(
             Card(
                 name, built_in.number if built_in else None, doc, own.enabled_at if own and own.enabled else None,
-                own.version if own else 0, name in drafted, sent, unsent,
+                own.version if own else 0, name in drafted, lately.get(name, _NOTHING),
             )
         )  # fmt: skip
     return found

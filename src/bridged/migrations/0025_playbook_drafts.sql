@@ -18,5 +18,11 @@ create policy workspace on bridged.playbook_drafts using (workspace_id = bridged
   with check (workspace_id = bridged.workspace_id());
 grant select, insert, update, delete on bridged.playbook_drafts to bridged_app;
 
--- Runs are listed newest first, and counted by what came of them, without being read.
+-- Runs are listed newest first. What most runs come to is found on the way; what few come to has an index of its own.
 create index on bridged.playbook_runs (connection_id, playbook_id, enrolled_at desc, id desc) include (state, sent);
+create index on bridged.playbook_runs (connection_id, playbook_id, enrolled_at desc, id desc) where finished_at is null;
+create index on bridged.playbook_runs (connection_id, playbook_id, state, enrolled_at desc, id desc)
+  where state in ('suppressed', 'exited', 'holdout');
+-- A suppressed run's reason is a word of a list; those of others may be conditions, too long for an index.
+create index on bridged.playbook_runs (connection_id, playbook_id, reason, enrolled_at desc, id desc)
+  where state = 'suppressed';

@@ -163,6 +163,21 @@ STATES: Mapping[str, tuple[str, str]] = {
     "holdout": ("held out", ""),
 }
 """How a run stands: its word, and the mark of that word."""
+_PLACES: Mapping[str, str] = {
+    **LANGUAGES,
+    "templates": "text",
+    "trigger": "beginning",
+    "steps": "step",
+    "caps": "cap",
+    "exit": "end",
+    "quiet": "quiet hours",
+    "holdout": "held out",
+    "budget_usd": "budget of a month in US cents",
+    "late": "no use any more after",
+    "max_age": "facts read again after",
+    "related": "the same",
+    "customer": "any",
+}
 _OUTCOMES: Mapping[str, str] = {
     "sent": "sent",
     "alerted": "your people were alerted",
@@ -370,7 +385,8 @@ def _differ(place: str, before: object, after: object, found: list[tuple[str, An
     if isinstance(before, Mapping) and isinstance(after, Mapping):
         old, new = cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", after)
         for name in dict.fromkeys([*old, *new]):
-            _differ(f"{place}, {name}" if place else name, old.get(name), new.get(name), found)
+            here = _PLACES.get(name, name)
+            _differ(f"{place}, {here}" if place else here, old.get(name), new.get(name), found)
     elif isinstance(before, Sequence) and isinstance(after, Sequence) and not isinstance(before, str):
         one, other = cast("Sequence[Any]", before), cast("Sequence[Any]", after)
         for number in range(max(len(one), len(other))):

@@ -13,7 +13,7 @@ from bridged.app import drafts, playbook_views
 from bridged.app.drafts import Sheet
 from bridged.core.errors import NotFound, UsageError
 from bridged.playbooks import conditions, rendering, rows, wording
-from bridged.playbooks.definitions import PlaybookDoc, VariantDoc, to_json
+from bridged.playbooks.definitions import PlaybookDoc, VariantDoc, whole
 from bridged.playbooks.publishing import Running
 from bridged.playbooks.rows import Row
 from bridged.web import playbook_forms as forms
@@ -350,7 +350,7 @@ class PlaybookEditor:
     async def _publish(self, visit: Visit) -> Response:
         connection, sheet = await found(visit)
         wrong = forms.problem(sheet.current)
-        changed = wording.changes(to_json(sheet.doc), to_json(sheet.current)) if sheet.doc else None
+        changed = wording.changes(whole(sheet.doc), whole(sheet.current)) if sheet.doc else None
         return self._shown(
             visit,
             "playbook_edit_publish.html",

@@ -17,10 +17,10 @@ from bridged.app.drafts import Sheet
 from bridged.app.playbook_views import Card
 from bridged.core.errors import NotFound, UsageError
 from bridged.playbooks import catalogue, prices, rendering, wording
-from bridged.playbooks.definitions import PlaybookDoc, caps_of
+from bridged.playbooks.definitions import PlaybookDoc, caps_of, read, whole
 from bridged.playbooks.policy import REASONS
 from bridged.playbooks.publishing import Running
-from bridged.playbooks.runs.store import Edge, Sought
+from bridged.playbooks.runs.store import Edge, Outcome, Sought
 from bridged.web.rendering import query
 from bridged.web.visits import Page, Visit, go
 
@@ -34,14 +34,14 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
     ("N", "Nurture and conversion", "Staying in touch, winning back, and thanking."),
     ("", "Your own", "Made in this workspace."),
 )
-OUTCOMES: Mapping[str, tuple[str, tuple[str, ...] | None]] = {
-    "sent": ("A message was sent", None),
-    "under_way": ("Under way", ("enrolled", "waiting", "deferred")),
-    "deferred": ("Put off", ("deferred",)),
-    "suppressed": ("Not sent", ("suppressed",)),
-    "exited": ("Ended before its last step", ("exited",)),
-    "completed": ("Completed", ("completed",)),
-    "holdout": ("Held out", ("holdout",)),
+OUTCOMES: Mapping[Outcome, str] = {
+    "sent": "A message was sent",
+    "under_way": "Under way",
+    "deferred": "Put off",
+    "suppressed": "Not sent",
+    "exited": "Ended before its last step",
+    "completed": "Completed",
+    "holdout": "Held out",
 }
 
 
@@ -131,6 +131,7 @@ class PlaybookPages:
             on=len([each for each in cards if each.enabled_at]),
             say=wording,
             days=playbook_views.LATELY.days,
+            most=playbook_views.MOST,
         )
 
     async def _begin(self, visit: Visit) -> Response:
@@ -248,10 +249,8 @@ class PlaybookPages:
         connection, sheet = await found(visit)
         given = visit.request.query_params
         outcome, _, reason = given.get("outcome", "").partition(":")
-        states = OUTCOMES[outcome][1] if outcome in OUTCOMES else None
         sought = Sought(
-            states=states,
-            sent=outcome == "sent",
+            outcome=cast("Outcome", outcome) if outcome in OUTCOMES else "",
             reason=reason if reason in REASONS else None,
             customer_id=given.get("customer", "").strip() or None,
             edge=_edge(given.get("after", "")),
@@ -277,12 +276,12 @@ class PlaybookPages:
         connection, sheet = await found(visit)
         kept = await playbook_views.versions(visit.app, connection, sheet.id)
         built_in = catalogue.BY_ID.get(sheet.id)
-        first = playbooks.to_json(built_in.doc) if built_in else None
-        told: list[tuple[Any, list[tuple[str, Any, Any]] | None]] = []
-        for number, each in enumerate(kept):
-            before = kept[number + 1].document if number + 1 < len(kept) else first if each.version == 1 else None
-            changed = wording.changes(cast("Mapping[str, Any]", before), cast("Mapping[str, Any]", each.document))
-            told.append((each, changed if before is not None else None))
+        documents = [read(each.document) for each in kept]
+        before = [*documents[1:], built_in.doc if built_in and kept and kept[-1].version == 1 else None]
+        told = [
+            (each, None if old is None else wording.changes(whole(old), whole(new)))
+            for each, old, new in zip(kept, before, documents, strict=False)
+        ]
         return self._shown(visit, "playbook_versions.html", connection, sheet, told=told)
 
     # Switching it

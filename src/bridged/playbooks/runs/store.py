@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, LiteralString
+from typing import Any, Literal, LiteralString
 
 import orjson
 
@@ -277,34 +277,56 @@ class Edge:
     run_id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
 
 
+Outcome = Literal["", "sent", "under_way", "deferred", "suppressed", "exited", "completed", "holdout"]
+
+
 @dataclass(frozen=True, slots=True)
 class Sought:
-    """Runs of a playbook: in one of `states`, with a message handed over, with this reason, of this customer."""
+    """Runs of a playbook of which this came, with this reason where they were suppressed, of this customer."""
 
-    states: Sequence[str] | None = None
-    sent: bool = False
+    outcome: Outcome = ""
     reason: str | None = None
     customer_id: str | None = None
     edge: Edge = Edge()
 
 
+_CAME: Mapping[Outcome, LiteralString] = {
+    "": "",
+    "sent": "and p.sent > 0 ",
+    "under_way": "and p.finished_at is null ",
+    "deferred": "and p.finished_at is null and p.state = 'deferred' ",
+    "suppressed": "and p.state = 'suppressed' ",
+    "exited": "and p.state = 'exited' ",
+    "completed": "and p.state = 'completed' ",
+    "holdout": "and p.state = 'holdout' ",
+}
+
+
+def _listed_of(sought: Sought) -> LiteralString:
+    """Put together, so that each form is planned by the index made for it."""
+    narrowed = _CAME[sought.outcome]
+    if sought.outcome == "suppressed" and sought.reason is not None:
+        narrowed += "and p.reason = %(reason)s "
+    if sought.customer_id is not None:
+        narrowed += "and p.customer_id = %(customer)s "
+    return (
+        _TOLD + "where r.connection_id = %(connection)s and r.id = any(array(select p.id from bridged.playbook_runs p "
+        "where p.connection_id = %(connection)s and p.playbook_id = %(playbook)s "
+        + narrowed
+        + "and (p.enrolled_at, p.id) < (%(at)s, %(run)s::uuid) "
+        "order by p.enrolled_at desc, p.id desc limit %(limit)s)) order by r.enrolled_at desc, r.id desc"
+    )
+
+
 async def listed(conn: Conn, scope: Scope, playbook_id: str, sought: Sought, limit: int) -> list[dict[str, Any]]:
     """Runs with their decisions, newest first; those that are picked are found without reading the others."""
     cursor = await conn.execute(
-        _TOLD + "where r.connection_id = %(connection)s and r.id = any(array(select p.id from bridged.playbook_runs p "
-        "where p.connection_id = %(connection)s and p.playbook_id = %(playbook)s "
-        "and (p.enrolled_at, p.id) < (%(at)s, %(run)s::uuid) "
-        "and (%(states)s::text[] is null or p.state = any(%(states)s)) and (not %(sent)s or p.sent > 0) "
-        "and (%(reason)s::text is null or p.reason = %(reason)s) "
-        "and (%(customer)s::text is null or p.customer_id = %(customer)s) "
-        "order by p.enrolled_at desc, p.id desc limit %(limit)s)) order by r.enrolled_at desc, r.id desc",
+        _listed_of(sought),
         {
             "connection": scope.connection_id,
             "playbook": playbook_id,
             "at": sought.edge.at,
             "run": sought.edge.run_id,
-            "states": None if sought.states is None else list(sought.states),
-            "sent": sought.sent,
             "reason": sought.reason,
             "customer": sought.customer_id,
             "limit": limit,
@@ -313,16 +335,28 @@ async def listed(conn: Conn, scope: Scope, playbook_id: str, sought: Sought, lim
     return await cursor.fetchall()
 
 
-async def lately(conn: Conn, scope: Scope, playbook_ids: Sequence[str], since: datetime) -> dict[str, tuple[int, int]]:
-    """For each playbook with runs begun since then: messages handed over, and runs that sent none and are over."""
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """Runs begun of late: how many, messages handed over, and runs that sent none. `more`: only the newest of them."""
+
+    sent: int
+    unsent: int
+    more: bool
+
+
+async def lately(
+    conn: Conn, scope: Scope, playbook_ids: Sequence[str], since: datetime, most: int
+) -> dict[str, Lately]:
+    """For each playbook its runs begun since then, at most so many, the newest."""
     cursor = await conn.execute(
-        "select playbook_id, sum(sent)::bigint as sent, "
-        "count(*) filter (where state = 'suppressed' and sent = 0) as unsent "
-        "from bridged.playbook_runs where connection_id = %s and playbook_id = any(%s) and enrolled_at >= %s "
-        "group by playbook_id",
-        (scope.connection_id, list(playbook_ids), since),
+        "select w.id, sum(r.sent)::bigint as sent, count(*) filter (where r.state = 'suppressed' and r.sent = 0) "
+        "as unsent, count(*) as runs from unnest(%(ids)s::text[]) w (id) cross join lateral (select p.sent, p.state "
+        "from bridged.playbook_runs p where p.connection_id = %(connection)s and p.playbook_id = w.id "
+        "and p.enrolled_at >= %(since)s order by p.enrolled_at desc, p.id desc limit %(most)s) r group by w.id",
+        {"connection": scope.connection_id, "ids": list(playbook_ids), "since": since, "most": most},
     )
-    return {row["playbook_id"]: (row["sent"], row["unsent"]) for row in await cursor.fetchall()}
+    rows = await cursor.fetchall()
+    return {row["id"]: Lately(row["sent"], row["unsent"], row["runs"] == most) for row in rows}
 
 
 async def under_way(conn: Conn, scope: Scope, playbook_id: str) -> int:
