@@ -139,7 +139,9 @@ async def test_rows_are_added_counted_and_taken_away(house: House) -> None:
     assert (await ana.send(edit, do="save", revision="1", **{"as": "text"}, text=nested))[0] == 303
     text = await page(ana, edit)
     assert "written as text" in text
-    assert "2 of 3 customers are like that now" in text
+    counted = await page(ana, f"/playbooks/{house.connection}/paid/audience/part?of=draft")
+    assert "2 of 3 customers are like that now" in counted
+    assert "3 of 3 customers" in await page(ana, f"/playbooks/{house.connection}/paid/audience/part")
     assert (await ana.send(edit, do="save", revision="2", **{"as": "text"}, text="country ="))[0] == 422
     text = await page(ana, f"/playbooks/{house.connection}/paid/try?of=draft&show=preview")
     assert "You are trying the draft." in text
@@ -243,6 +245,26 @@ async def test_switching_and_the_log(house: House) -> None:
     assert "2 sent, 1 not sent" in await page(ana, "/playbooks")
     assert (await ana.send(own + "/switch", on="no", running="finish")) == (303, "", own)
     assert "off" in await page(ana, own)
+
+
+async def test_publishing_says_what_becomes_of_those_under_way(house: House) -> None:
+    ana, play = await house.member("ana@example.com", "owner"), play_of(house)
+    edit = f"/playbooks/{house.connection}/paid/edit"
+    await play.on("paid", AWAKE, since=play.now - timedelta(hours=1))
+    await happened(play, 4)
+    await play.turn()
+    for running, came in (("finish", {(1, None)}), ("migrate", {(3, None)}), ("stop", {(3, "stopped")})):
+        form = {**basics(AWAKE), "description": f"Now they {running}."}
+        assert (await ana.send(edit, revision="0", **form))[0] == 303
+        text = await page(ana, edit + "/publish")
+        for part in ("4 customers are under way", "Let them finish", "Move them", "End them"):
+            assert part in text, part
+        assert (await ana.send(edit + "/publish", revision="1", running=running))[0] == 303
+        assert {(run["version"], run["reason"]) for run in await play.runs()} == came
+    assert (await ana.send(edit, revision="0", **basics(AWAKE)))[0] == 303
+    assert "There is nothing to publish" not in await page(ana, edit + "/publish")
+    await play.on("paid", AWAKE)
+    assert "Version 5 was published after this draft was begun" in await page(ana, edit + "/publish")
 
 
 async def test_pages_cost_as_many_statements_however_much_there_is(house: House) -> None:

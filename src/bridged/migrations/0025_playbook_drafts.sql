@@ -1,4 +1,4 @@
--- Playbooks at the dashboard: what is being changed and not published yet, and lists of runs.
+-- Playbooks at the dashboard: what is being changed and not published yet, lists of runs, and counts of an audience.
 
 create table bridged.playbook_drafts (
   workspace_id bigint not null references bridged.workspaces,
@@ -19,10 +19,13 @@ create policy workspace on bridged.playbook_drafts using (workspace_id = bridged
 grant select, insert, update, delete on bridged.playbook_drafts to bridged_app;
 
 -- Runs are listed newest first. What most runs come to is found on the way; what few come to has an index of its own.
-create index on bridged.playbook_runs (connection_id, playbook_id, enrolled_at desc, id desc) include (state, sent);
+create index on bridged.playbook_runs (connection_id, playbook_id, enrolled_at desc, id desc) include (workspace_id, state, sent);
 create index on bridged.playbook_runs (connection_id, playbook_id, enrolled_at desc, id desc) where finished_at is null;
 create index on bridged.playbook_runs (connection_id, playbook_id, state, enrolled_at desc, id desc)
   where state in ('suppressed', 'exited', 'holdout');
 -- A suppressed run's reason is a word of a list; those of others may be conditions, too long for an index.
 create index on bridged.playbook_runs (connection_id, playbook_id, reason, enrolled_at desc, id desc)
   where state = 'suppressed';
+
+-- Customers are counted and a sample of them is chosen from the index alone: the policy asks for the workspace too.
+create index on bridged.profiles (connection_id, customer_id) include (workspace_id);

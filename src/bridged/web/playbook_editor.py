@@ -136,6 +136,8 @@ class PlaybookEditor:
         shown = rows.rows_of(conditions.read(sheet.current.audience))
         listed = forms.rows_in(values, rows.MOST)
         filled = forms.read_audience(values, sheet.current, rows.MOST)
+        # A page that is only opened does not wait for the count: it comes after it.
+        later = "" if typed or visit.form else f"{PLACE}/{connection.id}/{sheet.id}/audience/part?of=draft"
         return self._shown(
             visit,
             "playbook_edit_audience.html",
@@ -150,28 +152,29 @@ class PlaybookEditor:
             options=rows.options(_currencies(connection), listed),
             operators=wording.OPERATORS,
             counted_text=forms.as_text(filled.doc.audience),
-            counted=self._counted_part(await self._count(visit, connection, filled)),
+            counted=await self._counted_part(visit, connection, filled, later),
         )
 
-    async def _count(self, visit: Visit, connection: Connection, filled: Filled) -> dict[str, Any]:
-        if filled.errors:
-            wrong = next(iter(filled.errors.values()))
-            return {"matching": None, "condition": conditions.EVERYONE, "wrong": wrong}
-        condition = conditions.read(filled.doc.audience)
-        return {
-            "matching": await drafts.matching(visit.app, connection, filled.doc.audience),
-            "condition": condition,
-        }
-
-    def _counted_part(self, given: Mapping[str, Any]) -> str:
-        text = conditions.text(given["condition"])
-        return self._draw("playbook_counted.html", text=text, say=wording, **given)
+    async def _counted_part(self, visit: Visit, connection: Connection, filled: Filled, later: str = "") -> str:
+        """How an audience reads, and how many customers are like that; `later`: where their number is fetched from."""
+        wrong = next(iter(filled.errors.values()), "")
+        audience = filled.doc.audience
+        count = not wrong and not later
+        return self._draw(
+            "playbook_counted.html",
+            matching=await drafts.matching(visit.app, connection, audience) if count else None,
+            condition=conditions.read(audience),
+            text=conditions.text(conditions.read(audience)),
+            wrong=wrong,
+            later=later,
+            say=wording,
+        )
 
     async def _counted(self, visit: Visit) -> Response:
         """How many customers the rows describe, while they are being written."""
         connection, sheet = await found(visit)
         filled = forms.read_audience(visit.form, sheet.current, rows.MOST)
-        part = self._counted_part(await self._count(visit, connection, filled))
+        part = await self._counted_part(visit, connection, filled)
         return Response(part, media_type="text/html")
 
     async def _save_audience(self, visit: Visit) -> Response:

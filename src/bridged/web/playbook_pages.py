@@ -177,7 +177,8 @@ class PlaybookPages:
 
     async def _audience(self, visit: Visit) -> Response:
         connection, sheet = await found(visit)
-        matching = await drafts.matching(visit.app, connection, sheet.shown.audience)
+        doc = sheet.current if _of_draft(visit, sheet) else sheet.shown
+        matching = await drafts.matching(visit.app, connection, doc.audience)
         return Response(self._draw("playbook_matching.html", matching=matching), media_type="text/html")
 
     # Trying it
