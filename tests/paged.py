@@ -66,6 +66,8 @@ async def addresses(found: Hooked) -> list[tuple[str, str]]:
         "{connection}": found.connection.id,
         "{customer}": customer,
         "{playbook}": "paid",
+        "{step}": "1",
+        "{text}": "paid",
         "{kind}": "invoices",
         "{object:path}": invoice,
         "{event}": event[0]["id"] if event else "",

@@ -1,4 +1,4 @@
-"""Customers and playbooks at the pages: found, explained, tried out, switched; of other tenants nothing."""
+"""Customers at the pages: found and explained; of other tenants nothing."""
 
 from collections.abc import AsyncIterator
 from html import unescape
@@ -26,16 +26,13 @@ async def stage(settings: Settings) -> AsyncIterator[Stage]:
         yield made
 
 
-async def test_customers_and_playbooks(stage: Stage) -> None:
+async def test_customers(stage: Stage) -> None:
     connection = stage.connection
     assert connection is not None
     async with serving(stage.app) as web:
         house = House(web, connection.id, 0, [])
         try:
             await _looked_at(stage, await house.member("ana@example.com", "owner"))
-            viewer = await house.member("ben@example.com", "viewer")
-            chosen = {"connection": connection.id, "playbook": "paid", "on": "yes"}
-            assert (await viewer.send("/playbooks/switch", **chosen))[0] == 403
             assert (await house.browser().open("/customers"))[0] == 303
         finally:
             for each in house.browsers:
@@ -71,15 +68,3 @@ async def _looked_at(stage: Stage, ana: Browser) -> None:
         assert part in text, part
     assert (await ana.open(f"/customers/{connection.id}/cus_nobody"))[0] == 404
     assert (await ana.open(f"/customers/11111111-1111-4111-8111-111111111111/{customer['id']}"))[0] == 404
-    status, text, _ = await ana.open("/playbooks")
-    assert status == 200
-    assert "Failed payment" in text
-    assert "Switch off" not in text, "all are off until switched on"
-    chosen = {"connection": connection.id, "playbook": "paid", "on": "yes"}
-    assert (await ana.send("/playbooks/switch", **chosen)) == (303, "", "/playbooks")
-    assert "Switch off" in (await ana.open("/playbooks"))[1]
-    status, text, _ = await ana.open(f"/playbooks/{connection.id}/paid?try=1")
-    assert status == 200
-    assert "The last 30 days would have been" in text
-    assert "What real customers would read" in text
-    assert (await ana.open(f"/playbooks/{connection.id}/nonsense"))[0] == 404

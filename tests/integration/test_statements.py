@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import get_args
 
 import psycopg
 import pytest
@@ -18,6 +19,7 @@ from bridged.mirror.explorer import store as explorer
 from bridged.mirror.kinds import KINDS
 from bridged.mirror.pages import store
 from bridged.mirror.pages.store import Wanted
+from bridged.playbooks.runs import store as log_of_runs
 from bridged.profiles.listing import Edge
 from bridged.profiles.listing import Wanted as Narrowed
 from bridged.profiles.listing import store as listing
@@ -103,6 +105,13 @@ def explored() -> list[str]:
     return [explorer._found_of({kind.name: ["x"] for kind in KINDS}), *filter(None, named)]
 
 
+def runs() -> list[str]:
+    """Every form `playbooks.runs` gives the statement of a page of its log."""
+    outcomes = get_args(log_of_runs.Outcome)
+    sought = [log_of_runs.Sought(each, *narrowed) for each in outcomes for narrowed in ((), ("capped", "x"))]
+    return [log_of_runs._listed_of(each) for each in sought]
+
+
 ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("messages/log/store.py", "_deliveries_of"): deliveries,
     ("messages/log/store.py", "_page_of"): events,
@@ -115,6 +124,7 @@ ASSEMBLED: dict[tuple[str, str], Callable[[], list[str]]] = {
     ("mirror/pages/store.py", "_page_of"): pages,
     ("mirror/store.py", "about"): list,
     ("profiles/listing/store.py", "_list_of"): customers,
+    ("playbooks/runs/store.py", "_listed_of"): runs,
     ("sync/membership/store.py", "_dropping"): drops,
 }
 """Functions that put a statement together piece by piece, or pass one on."""

@@ -79,6 +79,16 @@ def test_what_fails_is_named_exactly_when_it_fails(condition: Condition) -> None
     assert bool(reasons) is not holds(condition, view, NOW)
 
 
+@given(trees(), st.none() | st.integers(0, 5))
+def test_what_is_asked_of_the_customer_holds_wherever_the_whole_does(condition: Condition, attempt: int | None) -> None:
+    """Whatever the moment and its object say, nobody is left out of a count of those it may be for."""
+    alone = conditions.of_customer(condition)
+    assert not any(name.startswith(("moment.", "object.")) for name in conditions.names(alone))
+    moment = Moment("payment_failed", "in_1:2", "cus_ana", NOW, "in_1", {"attempt": attempt})
+    if holds(condition, View(ANA, moment, {"due_date": NOW}), NOW):
+        assert holds(alone, View(ANA), NOW)
+
+
 @given(st.text(max_size=40))
 def test_any_text_is_read_or_refused(source: str) -> None:
     try:

@@ -70,6 +70,14 @@ class Detail:
     versions: Sequence[Version]
 
 
+def check_id(playbook_id: str) -> None:
+    """Raises RequestInvalid for what cannot name a playbook."""
+    if not _ID.fullmatch(playbook_id):
+        raise RequestInvalid(
+            "The id of a playbook has small letters, digits and underscores.", hint="Such as win_back."
+        )
+
+
 def scope_of(connection: Connection) -> Scope:
     """Whose playbooks they are."""
     return Scope(connection.workspace_id, connection.id)
@@ -219,10 +227,7 @@ async def publish(
     app: App, connection: Connection, actor: Actor, playbook_id: str, document: object, running: Running
 ) -> Detail:
     """Publishes a version, of a playbook that is new or not. Raises RequestInvalid that names the place."""
-    if not _ID.fullmatch(playbook_id):
-        raise RequestInvalid(
-            "The id of a playbook has small letters, digits and underscores.", hint="Such as win_back."
-        )
+    check_id(playbook_id)
     now, doc = clock.now(), read(document)
     version = await publishing.publish(app.database, scope_of(connection), playbook_id, doc, actor.name, running, now)
     async with app.database.transaction(app.workspace_id) as conn:
@@ -235,30 +240,38 @@ async def publish(
 # Before launch
 
 
-async def dry_run(app: App, connection: Connection, ids: Sequence[str], days: int) -> list[Outlook]:
-    """What these playbooks would have done over the last days, beside those that are on. Raises NotFound."""
+async def dry_run(
+    app: App, connection: Connection, ids: Sequence[str], days: int, drafted: Mapping[str, PlaybookDoc] | None = None
+) -> list[Outlook]:
+    """What these playbooks would have done over the last days, beside those that are on. `drafted`: what some of them
+    say that is not published. Raises NotFound, and RequestInvalid of a draft that could not run.
+    """
+    given = drafted or {}
     now, scope = clock.now(), scope_of(connection)
     async with app.database.transaction(app.workspace_id) as conn:
         on = [each.id for each in await store.all_of(conn, scope) if each.enabled]
         wanted = list(dict.fromkeys([*ids, *on]))
-        chosen = [(each, ready(await _document(conn, connection, each))) for each in wanted]
+        chosen = [(each, ready(given.get(each) or await _document(conn, connection, each))) for each in wanted]
         channel = await channel_of(conn, scope)
         found = await rehearsal.dry_run(conn, scope, chosen, channel, measured, now, days)
     return [each for each in found if not ids or each.playbook_id in ids]
 
 
-async def preview(app: App, connection: Connection, playbook_id: str, customers: Sequence[str]) -> list[Preview]:
-    """What three real customers would read. Raises NotFound."""
+async def preview(
+    app: App, connection: Connection, playbook_id: str, customers: Sequence[str], drafted: PlaybookDoc | None = None
+) -> list[Preview]:
+    """What three real customers would read; of a draft where one is given. Raises NotFound, RequestInvalid."""
     now, scope = clock.now(), scope_of(connection)
     async with app.database.transaction(app.workspace_id) as conn:
-        ready_one = ready(await _document(conn, connection, playbook_id))
+        ready_one = ready(drafted or await _document(conn, connection, playbook_id))
         channel = await channel_of(conn, scope)
         return await rehearsal.preview(conn, scope, ready_one, channel, measured, now, customers)
 
 
 async def send_test(
-    app: App, connection: Connection, actor: Actor, playbook_id: str, phone: str, language: str | None
-) -> tuple[str, str]:
+    app: App, connection: Connection, actor: Actor, playbook_id: str, phone: str, language: str | None,
+    drafted: PlaybookDoc | None = None,
+) -> tuple[str, str]:  # fmt: skip
     """Sends the first text, with made-up values, to a phone of one's own: id of the message, and what it says.
 
     Raises NotFound, RequestInvalid.
@@ -267,7 +280,7 @@ async def send_test(
         raise RequestInvalid("That is not a phone number in international form.", hint="Write it as +34600000001.")
     now, scope = clock.now(), scope_of(connection)
     async with app.database.transaction(app.workspace_id) as conn:
-        doc = await _document(conn, connection, playbook_id)
+        doc = drafted or await _document(conn, connection, playbook_id)
         texts = doc.templates[doc.steps[0].templates[0].template]
         text = texts.get(language or doc.language)
         if text is None:

@@ -130,6 +130,24 @@ def names(condition: Condition) -> frozenset[str]:
             return names(condition.part)
 
 
+def of_customer(condition: Condition) -> Condition:
+    """What it asks of the customer alone: true wherever the whole may be, whatever the moment and its object say."""
+    return _known(condition, otherwise=True)
+
+
+def _known(condition: Condition, *, otherwise: bool) -> Condition:
+    match condition:
+        case Compare():
+            told = condition.field.startswith(("moment.", "object."))
+            return (EVERYONE if otherwise else Not(EVERYONE)) if told else condition
+        case All():
+            return All(tuple(_known(part, otherwise=otherwise) for part in condition.parts))
+        case Either():
+            return Either(tuple(_known(part, otherwise=otherwise) for part in condition.parts))
+        case Not():
+            return Not(_known(condition.part, otherwise=not otherwise))
+
+
 # --- text ---
 
 _WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")

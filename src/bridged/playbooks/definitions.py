@@ -199,6 +199,15 @@ def to_json(doc: PlaybookDoc) -> dict[str, Any]:
     return cast("dict[str, Any]", msgspec.to_builtins(doc))
 
 
+def whole(value: object) -> Any:
+    """A document with everything it leaves to defaults, as plain values: for comparing two."""
+    if isinstance(value, msgspec.Struct):
+        return {name: whole(getattr(value, name)) for name in value.__struct_fields__}
+    if isinstance(value, Mapping):
+        return {name: whole(each) for name, each in cast("Mapping[str, object]", value).items()}
+    return [whole(each) for each in cast("tuple[object, ...]", value)] if isinstance(value, tuple) else value
+
+
 def ready(doc: PlaybookDoc) -> Playbook:
     """The version, checked. Raises RequestInvalid that names the place and what to do."""
     _check(doc)

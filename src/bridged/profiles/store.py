@@ -92,6 +92,28 @@ async def page(
     return [_read(row, now) for row in await cursor.fetchall()]
 
 
+async def how_many(conn: Conn, scope: Scope) -> int:
+    """Customers with a profile."""
+    cursor = await conn.execute(
+        "select count(*) as profiles from bridged.profiles where connection_id = %s", (scope.connection_id,)
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["profiles"]
+
+
+async def sample(conn: Conn, scope: Scope, every: int, now: int) -> list[Profile]:
+    """About one of `every`, always the same, chosen by nothing but their ids; all with 1."""
+    cursor = await conn.execute(
+        # The ids are chosen from the key alone: reading a hundred thousand rows for a thousand would take long.
+        _PROFILE + " and p.customer_id = any(array(select s.customer_id from bridged.profiles s "
+        "where s.connection_id = %(connection_id)s "
+        "and (hashtext(s.customer_id) & 2147483647) %% %(every)s::int = 0))",
+        {"connection_id": scope.connection_id, "every": every},
+    )
+    return [_read(row, now) for row in await cursor.fetchall()]
+
+
 async def search(conn: Conn, scope: Scope, text: str, limit: int, now: int | None = None) -> list[Profile]:
     """Whose e-mail, name or phone begins so, in any case, or whose Stripe id it is. Each by its index."""
     wanted = text.strip()

@@ -40,6 +40,7 @@ from bridged.web.figures import FigurePages
 from bridged.web.integrations import Integrations
 from bridged.web.live import Streams
 from bridged.web.log_pages import LogPages
+from bridged.web.playbook_editor import PlaybookEditor
 from bridged.web.playbook_pages import PlaybookPages
 from bridged.web.qualification import Qualification
 from bridged.web.trial_pages import TrialPages
@@ -104,12 +105,13 @@ class Pages:
             *Customers(self._show).table(),
             *CustomerPages(self._show).table(),
             *Explorer(self._show).table(),
-            *PlaybookPages(self._show).table(),
             *WhatsAppPages(self._show, self._draw, self._streams).table(),
             *TrialPages(self._show).table(),
             *Conversations(self._show, self._draw, self._streams).table(),
             *WeightPages(self._show).table(),
             *Qualification(self._show).table(),
+            *PlaybookPages(self._show, self._draw).table(),
+            *PlaybookEditor(self._show, self._draw).table(),
         ]
 
     def _endpoint(self, page: Page) -> Callable[[Request], Awaitable[Response]]:

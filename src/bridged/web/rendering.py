@@ -114,6 +114,7 @@ def environment() -> Environment:
         "segment": segment,
         "plainly": plainly,
         "moment": moment,
+        "capitalize_first": capitalize_first,
     }
     everywhere["parts"] = made.get_template("parts.html").module
     return made
@@ -172,6 +173,11 @@ def percent(part: float | None) -> str:
 def words(name: str | None) -> str:
     """A name of a program's as people read it."""
     return (name or "").replace("_", " ").replace(".", " ")
+
+
+def capitalize_first(text: str) -> str:
+    """A sentence's beginning; the rest stays as it is written."""
+    return text[:1].upper() + text[1:]
 
 
 def segment(value: Any) -> str:

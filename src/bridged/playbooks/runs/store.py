@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any, LiteralString
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal, LiteralString
 
 import orjson
 
@@ -17,6 +18,13 @@ from bridged.profiles.moments import Moment
 _COLUMNS: LiteralString = (
     "id::text, playbook_id, version, customer_id, object_key, fact, moment, state, reason, step, sent, returned, "
     "logged, next_at, previous_at, enrolled_at, finished_at"
+)
+_TOLD: LiteralString = (
+    "select r.id::text, r.playbook_id, r.version, r.customer_id, r.state, r.reason, r.step, r.sent, r.moment, "
+    "r.next_at, r.enrolled_at, r.finished_at, r.goal_at, coalesce((select jsonb_agg(jsonb_build_object("
+    "'step', s.step, 'at', s.at, 'outcome', s.outcome, 'reason', s.reason, 'until', s.until, "
+    "'message_id', s.message_id, 'detail', s.detail) order by s.number) from bridged.playbook_steps s "
+    "where s.connection_id = r.connection_id and s.run_id = r.id), '[]') as steps from bridged.playbook_runs r "
 )
 _GOAL_DAYS = timedelta(days=30)
 
@@ -240,12 +248,7 @@ async def counts(conn: Conn, scope: Scope) -> dict[str, dict[str, int]]:
 async def story(conn: Conn, scope: Scope, customer_id: str, playbook_id: str | None) -> list[dict[str, Any]]:
     """Everything decided about a customer, newest run first: each run with its decisions, in one read."""
     cursor = await conn.execute(
-        "select r.id::text, r.playbook_id, r.version, r.state, r.reason, r.step, r.moment, r.next_at, r.enrolled_at, "
-        "r.finished_at, r.goal_at, coalesce((select jsonb_agg(jsonb_build_object('step', s.step, 'at', s.at, "
-        "'outcome', s.outcome, 'reason', s.reason, 'until', s.until, 'message_id', s.message_id, 'detail', s.detail) "
-        "order by s.number) from bridged.playbook_steps s "
-        "where s.connection_id = r.connection_id and s.run_id = r.id), '[]') as steps "
-        "from bridged.playbook_runs r where r.connection_id = %s and r.customer_id = %s "
+        _TOLD + "where r.connection_id = %s and r.customer_id = %s "
         "and (%s::text is null or r.playbook_id = %s) order by r.enrolled_at desc, r.id limit 100",
         (scope.connection_id, customer_id, playbook_id, playbook_id),
     )
@@ -264,6 +267,108 @@ async def withheld(
         (scope.connection_id, customer_id, at, key, limit),
     )
     return [Withheld(**row) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """Where a page of runs begins: after this one, newest first."""
+
+    at: datetime = datetime(9999, 1, 1, tzinfo=UTC)
+    run_id: str = "ffffffff-ffff-ffff-ffff-ffffffffffff"
+
+
+Outcome = Literal["", "sent", "under_way", "deferred", "suppressed", "exited", "completed", "holdout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Runs of a playbook of which this came, with this reason where they were suppressed, of this customer."""
+
+    outcome: Outcome = ""
+    reason: str | None = None
+    customer_id: str | None = None
+    edge: Edge = Edge()
+
+
+_CAME: Mapping[Outcome, LiteralString] = {
+    "": "",
+    "sent": "and p.sent > 0 ",
+    "under_way": "and p.finished_at is null ",
+    "deferred": "and p.finished_at is null and p.state = 'deferred' ",
+    "suppressed": "and p.state = 'suppressed' ",
+    "exited": "and p.state = 'exited' ",
+    "completed": "and p.state = 'completed' ",
+    "holdout": "and p.state = 'holdout' ",
+}
+
+
+def _listed_of(sought: Sought) -> LiteralString:
+    """Put together, so that each form is planned by the index made for it."""
+    narrowed = _CAME[sought.outcome]
+    if sought.outcome == "suppressed" and sought.reason is not None:
+        narrowed += "and p.reason = %(reason)s "
+    if sought.customer_id is not None:
+        narrowed += "and p.customer_id = %(customer)s "
+    return (
+        _TOLD + "where r.connection_id = %(connection)s and r.id = any(array(select p.id from bridged.playbook_runs p "
+        "where p.connection_id = %(connection)s and p.playbook_id = %(playbook)s "
+        + narrowed
+        + "and (p.enrolled_at, p.id) < (%(at)s, %(run)s::uuid) "
+        "order by p.enrolled_at desc, p.id desc limit %(limit)s)) order by r.enrolled_at desc, r.id desc"
+    )
+
+
+async def listed(conn: Conn, scope: Scope, playbook_id: str, sought: Sought, limit: int) -> list[dict[str, Any]]:
+    """Runs with their decisions, newest first; those that are picked are found without reading the others."""
+    cursor = await conn.execute(
+        _listed_of(sought),
+        {
+            "connection": scope.connection_id,
+            "playbook": playbook_id,
+            "at": sought.edge.at,
+            "run": sought.edge.run_id,
+            "reason": sought.reason,
+            "customer": sought.customer_id,
+            "limit": limit,
+        },
+    )
+    return await cursor.fetchall()
+
+
+@dataclass(frozen=True, slots=True)
+class Lately:
+    """Runs begun of late: how many, messages handed over, and runs that sent none. `more`: only the newest of them."""
+
+    sent: int
+    unsent: int
+    more: bool
+
+
+async def lately(
+    conn: Conn, scope: Scope, playbook_ids: Sequence[str], since: datetime, most: int
+) -> dict[str, Lately]:
+    """For each playbook its runs begun since then, at most so many, the newest."""
+    cursor = await conn.execute(
+        "select w.id, sum(r.sent)::bigint as sent, count(*) filter (where r.state = 'suppressed' and r.sent = 0) "
+        "as unsent, count(*) as runs from unnest(%(ids)s::text[]) w (id) cross join lateral (select p.sent, p.state "
+        "from bridged.playbook_runs p where p.connection_id = %(connection)s and p.playbook_id = w.id "
+        "and p.enrolled_at >= %(since)s order by p.enrolled_at desc, p.id desc limit %(most)s) r group by w.id",
+        {"connection": scope.connection_id, "ids": list(playbook_ids), "since": since, "most": most},
+    )
+    rows = await cursor.fetchall()
+    return {row["id"]: Lately(row["sent"], row["unsent"], row["runs"] == most) for row in rows}
+
+
+async def under_way(conn: Conn, scope: Scope, playbook_id: str) -> int:
+    """How many runs are not finished."""
+    cursor = await conn.execute(
+        "select count(*) as runs from bridged.playbook_runs "
+        "where connection_id = %s and playbook_id = %s and finished_at is null",
+        (scope.connection_id, playbook_id),
+    )
+    row = await cursor.fetchone()
+    assert row is not None
+    return row["runs"]
 
 
 async def alerts(conn: Conn, scope: Scope, limit: int) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""Drafts: a playbook while it is changed, before it is published."""
