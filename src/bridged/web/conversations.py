@@ -14,7 +14,7 @@ from bridged.app.conversations import Opened
 from bridged.conversation.alike import MOST_QUESTIONS
 from bridged.conversation.inbox import Sought, Which, held_until, holder, masked, window_until
 from bridged.core import clock
-from bridged.core.errors import UsageError
+from bridged.core.errors import NotFound, UsageError
 from bridged.web.answers import lines_of, titles_of
 from bridged.web.connections import connection_of
 from bridged.web.live import Part, Streams
@@ -106,11 +106,11 @@ class Conversations:
         return Part(self._draw("conversation_rows.html", now=clock.now(), text="", **values))
 
     async def _part_of_all(self, visit: Visit) -> Response:
-        part = await self._drawn_all(visit, _which(visit.request.path_params["which"]))
+        part = await self._drawn_all(visit, _named(visit))
         return Response(part.html, media_type="text/html")
 
     async def _stream_of_all(self, visit: Visit) -> Response:
-        which = _which(visit.request.path_params["which"])
+        which = _named(visit)
         return self._streams.answer(visit, lambda: self._drawn_all(visit, which))
 
     # One of them
@@ -222,6 +222,14 @@ class Conversations:
 
 def _which(given: str) -> Which:
     return cast("Which", given) if given in get_args(Which) else "all"
+
+
+def _named(visit: Visit) -> Which:
+    """The list in the path. Raises NotFound."""
+    which = visit.request.path_params["which"]
+    if which not in get_args(Which):
+        raise NotFound("There is no such list of conversations.", hint="Open Conversations again.")
+    return cast("Which", which)
 
 
 def _edge(given: str) -> tuple[datetime, str] | None:
