@@ -59,13 +59,15 @@ def test_no_tenant_says_where_the_key_is_sent(settings: Settings, owner: str) ->
             "select table_name || '.' || column_name from information_schema.columns where table_schema = 'bridged' "
             "and column_name ~ '(url|uri|base|host|address)'"
         ).fetchall()
-    # Where Stripe delivers to, whence a request came, where bands are announced, which weights a draft is based on.
+    # Where Stripe delivers to, whence a request came, where bands and alerts are announced, what a draft is based on.
     assert {name for (name,) in columns} == {
         "webhook_endpoints.url",
         "audit.address",
         "sessions.address",
         "score_webhooks.url",
+        "alert_destinations.address",
         "score_drafts.base",
+        "playbook_drafts.based_on",
     }
 
 

@@ -240,8 +240,12 @@ async def test_guessing_is_slowed_across_processes(house: House) -> None:
 async def test_many_guesses_at_once_are_no_more_than_one_after_the_other(house: House) -> None:
     await house.member(ANA, "owner")
     tries = [people.sign_in(house.web.app, ANA, Secret(f"wrong {n}"), "", Visitor(f"{n}")) for n in range(20)]
+    begun = clock.now()
     found = [type(each) for each in await asyncio.gather(*tries, return_exceptions=True)]
-    assert 0 < found.count(SignInRefused) <= 6
+    allowed, failed = 5, Failures(5, begun, begun)
+    while failed.blocked_until <= clock.now():  # a machine that takes its time has sat out a wait or two
+        allowed, failed = allowed + 1, failed.after(failed.blocked_until)
+    assert 0 < found.count(SignInRefused) <= allowed
     assert found.count(SignInRefused) + found.count(TooManyRequests) == 20
 
 

@@ -163,7 +163,7 @@ async def test_one_score(hall: Hall) -> None:
     for each in found.row.contributions:
         assert each["why"] in text
     assert f'href="/customers/{hall.connection.id}/cus_00060"><code>' in text
-    assert f'href="/connections/{hall.connection.id}/events?object=sub_1"' in text
+    assert f'href="/explore/{hall.connection.id}/subscriptions/sub_1"' in text
     assert "<polyline points=" in text
     assert "first score" in text
     assert "could not be judged" in await hall.text("/cus_new")

@@ -107,7 +107,7 @@ async def _explained(scene: Scene, ana: Browser, eve: Browser, answer: str) -> N
         assert each in shown, each
     _, text, _ = await ana.open(place)
     assert f"/customers/{scene.at.connection.id}/{scene.customer}" in text
-    assert re.search(r"/events\?object=(sub|in)_", text)
+    assert re.search(r"/explore/[-0-9a-f]+/(subscriptions|invoices|invoice_previews)/(sub|in)_", text)
     _, text, _ = await eve.open(place)
     assert "An operator, admin or owner" in text
     assert re.findall(r'<form[^>]*action="(/conversations[^"]*)"', text) == []
