@@ -16,7 +16,7 @@ import uvicorn
 from starlette.applications import Starlette
 
 from bridged import app as root
-from bridged.app import asking, figures, people
+from bridged.app import asking, figures, people, scoring
 from bridged.cli.actor import local
 from bridged.cli.output import document, say
 from bridged.cli.progress import progress_of
@@ -63,9 +63,12 @@ async def run(given: Settings, *, once: bool, size: str) -> int:
                 complete, asked = await _show(app, stripe)
                 if complete:
                     connection = await root.find_connection(app, None)
-                    complete = await Reminder(app, connection, stripe).tell()
-                if not once and complete:
-                    await _leave_running(app, asked, folder)
+                    reminder = Reminder(app, connection, stripe)
+                    complete = await reminder.tell()
+                    if not once and complete:
+                        await scoring.refresh_all(app, connection)
+                        await reminder.converse()
+                        await _leave_running(app, asked, folder)
     return 0 if complete else 1
 
 

@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import channels, consents, playbooks, profiles
+from bridged.app import channels, consents, playbooks, profiles, threads
 from bridged.channels import deliver as delivery
 from bridged.channels.deliver import Desk
+from bridged.channels.registry import store as registry
 from bridged.cli.actor import local
 from bridged.cli.output import say
 from bridged.core import clock
@@ -22,6 +23,7 @@ from bridged.sim.store import Account, Obj
 _PLAYBOOK = "failed_payment"
 _SITUATION = "past-due-retrying"
 _PHONE = "+34612345678"
+_WRITTEN = ("When is my next payment due?", "And how much is it?", "I want to cancel my subscription")
 _HOUR = timedelta(hours=1)
 _DAY = timedelta(days=1)
 
@@ -54,6 +56,19 @@ class Reminder:
         for line in (verdict.summary, *verdict.lines):
             say(f"     {line}")
         return first == 1 and rest == 0
+
+    async def converse(self) -> None:
+        """The customer writes, on the channel the reminder went out by, and is answered; one answer needs a person."""
+        channel = (await channels.channels(self._app, self._connection))[0]
+        for number, text in enumerate(_WRITTEN):
+            async with self._app.database.transaction(self._scope.workspace_id) as conn:
+                await registry.add_inbound(
+                    conn, self._scope, channel.id, clock.now(), wamid=f"demonstration-{number}", at=clock.now(),
+                    customer_id=self._customer, phone=_PHONE, bsuid=None, username=None, kind="text", text=text,
+                    payload=None,
+                )  # fmt: skip
+            await threads.answer_all(self._app, self._scope, channel.id)
+        await channels.deliver(self._app, self._scope, channel.id, lambda _: None)
 
     async def _agree(self) -> None:
         lines = f"customer,phone,utility,marketing,source\n{self._customer},{_PHONE},yes,no,checkout\n"
