@@ -5,7 +5,7 @@ ARGS ?=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready fmt check test browser bench soak docs demo lock
+.PHONY: help install ready fmt check test browser pictures bench soak docs demo lock
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -35,6 +35,9 @@ test: install ## everything that must hold (WORKERS=2 processes)
 
 browser: install ## the pages in a real Chromium, which is installed where that is possible; screenshots in artefacts/
 	CHROMIUM="$$(scripts/browser)" && export CHROMIUM && $(BIN)/pytest -q tests/browser $(ARGS)
+
+pictures: ## the guide's pictures anew, from the pages as they are
+	PICTURES=yes $(MAKE) browser
 
 bench: install ## measurements
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }

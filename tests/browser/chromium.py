@@ -6,7 +6,7 @@ import contextlib
 import os
 import re
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,6 +33,24 @@ _FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 _SERIOUS = {"serious", "critical"}
+PICTURES = Path(__file__).parents[2] / "docs" / "guide" / "pictures"
+PICTURED: Mapping[str, str] = {
+    "overview desk": "overview",
+    "wizard 1 method": "connect-method",
+    "wizard 2 key checked": "connect-key",
+    "wizard 3 webhook": "connect-webhook",
+    "wizard 4 settings": "connect-settings",
+    "wizard 5 first sync": "connect-progress",
+    "/connections/connection desk": "connection",
+    "/connections/connection/events/event desk": "event",
+    "/customers/connection/customer desk": "customer",
+    "/playbooks desk": "playbooks",
+    "/conversations/connection/thread desk": "conversation",
+    "/qualification/connection/customer desk": "score",
+    "whatsapp number": "whatsapp",
+    "/alerts desk": "alerts",
+}
+"""What the guide shows, by the name a test gives it; `make pictures` takes them anew."""
 
 
 @contextlib.asynccontextmanager
@@ -81,6 +99,9 @@ class Eyes:
         over = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
         if over > 0:
             self.faults.append(f"{name}: {over} px too wide")
+        if name in PICTURED and os.environ.get("PICTURES"):
+            PICTURES.mkdir(exist_ok=True)
+            await page.screenshot(path=PICTURES / f"{PICTURED[name]}.png")
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         await page.screenshot(
             path=ARTEFACTS / f"{re.sub(r'[^a-z0-9]+', '-', name.lower()).strip('-')}.png", full_page=True
