@@ -124,6 +124,8 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
     server.lifespan = config.lifespan_class(config)
     socket = config.bind_socket()
     task = asyncio.create_task(server.serve(sockets=[socket]))
+    while not server.started:  # noqa: ASYNC110 - there is no event of it
+        await asyncio.sleep(0.001)
     try:
         yield f"http://127.0.0.1:{socket.getsockname()[1]}"
     finally:

@@ -20,7 +20,7 @@ from bridged.channels.pacing import Known, Later, Never
 from bridged.channels.registry import Pause
 from bridged.channels.registry import store as registry
 from bridged.channels.statuses import Place, recipient_of
-from bridged.core import clock, log
+from bridged.core import clock, counts, log
 from bridged.core.db import Conn, Database
 from bridged.messages.outbox import Message, Told
 from bridged.messages.outbox import store as outbox
@@ -83,6 +83,7 @@ async def deliver(desk: Desk) -> int:
 
 async def _one(desk: Desk, channel: Channel, sender: Sender, claimed: Claimed) -> None:
     outcome = await sender.send(claimed.message, claimed.attempt_id)
+    counts.SENDS.add(_STATE[type(outcome)])
     await record(desk, channel, claimed, outcome)
 
 

@@ -29,6 +29,7 @@ from bridged.core.types import Secret
 from bridged.sim import server as simulator
 from bridged.sim import whatsapp as whatsapp_simulator
 from bridged.sim import world as worlds
+from bridged.web import metrics
 from bridged.web.app import Question, create
 from bridged.web.standing_in import standing_in
 from bridged.worker import pool_size, working
@@ -121,6 +122,7 @@ async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
     async with contextlib.AsyncExitStack() as stack:
         app = await stack.enter_async_context(root.opened(given, size=pool_size(CONCURRENCY) if worker else 8))
         address = await stack.enter_async_context(_serving(create(app), host, port))
+        await stack.enter_async_context(_watched(app))
         if worker:
             await stack.enter_async_context(working(app))
         else:
@@ -138,11 +140,23 @@ async def work(given: Settings, *, concurrency: int) -> int:
     """Runs what is due until stopped; then what runs stops at its next page, for another worker to go on."""
     if concurrency < 1:
         raise UsageError("--concurrency must be at least 1.", hint="Each sync under way takes one.")
-    async with root.opened(given, size=pool_size(concurrency)) as app, working(app, concurrency):
+    async with root.opened(given, size=pool_size(concurrency)) as app, _watched(app), working(app, concurrency):
         _settle()
         say("Working. Ctrl-C stops in order.")
         await _until_stopped()
     return 0
+
+
+@contextlib.asynccontextmanager
+async def _watched(app: root.App) -> AsyncGenerator[None]:
+    """Tells metrics while the body runs, where the settings say so. Raises UsageError when the port is taken."""
+    if app.settings.metrics_address is None:
+        yield
+        return
+    host, _, port = app.settings.metrics_address.rpartition(":")
+    async with _serving(metrics.create(app), host.strip("[]"), int(port)) as address:
+        say(f"Metrics at {address}metrics")
+        yield
 
 
 async def serve_simulator(port: int, seed: int, size: str, *, deliver: bool, whatsapp: bool) -> int:

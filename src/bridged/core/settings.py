@@ -44,6 +44,13 @@ class Settings:
     log_level: str = "warning"
     events_days: int = 30
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
+    texts_days: int = 365
+    """Days for which is kept what customers and we wrote to each other."""
+    history_days: int = 400
+    """Days for which finished runs, their requests and past scores are kept."""
+    metrics_address: str | None = None
+    """`host:port` on which a process tells its metrics; None: nowhere."""
+    metrics_token: Secret | None = None
     private_webhooks: bool = False
     """Whether what Bridged announces to a merchant's own systems may go to addresses of a private network."""
     smtp_url: Secret | None = None
@@ -74,6 +81,7 @@ KNOWN = tuple(f"BRIDGED_{field.name.upper()}" for field in fields(Settings))
 _SECRETS = (
     "BRIDGED_DATABASE_URL",
     "BRIDGED_MASTER_KEY",
+    "BRIDGED_METRICS_TOKEN",
     "BRIDGED_SMTP_URL",
     "BRIDGED_STRIPE_PLATFORM_KEY_LIVE",
     "BRIDGED_STRIPE_PLATFORM_KEY_TEST",
@@ -91,6 +99,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
     env = os.environ if environ is None else environ
     _refuse_unknown(env)
     master_key = _secret(env, "BRIDGED_MASTER_KEY")
+    metrics_token = _secret(env, "BRIDGED_METRICS_TOKEN")
     return Settings(
         home=_home(env),
         database_url=_database_url(env),
@@ -109,6 +118,10 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
+        texts_days=_kept(env, "BRIDGED_TEXTS_DAYS", "365", 30),
+        history_days=_kept(env, "BRIDGED_HISTORY_DAYS", "400", 90),
+        metrics_address=_metrics_address(env.get("BRIDGED_METRICS_ADDRESS") or None, metrics_token),
+        metrics_token=metrics_token,
         private_webhooks=_allowed("BRIDGED_PRIVATE_WEBHOOKS", env.get("BRIDGED_PRIVATE_WEBHOOKS") or "deny"),
         smtp_url=_smtp_url(env),
         model=_model(env.get("BRIDGED_MODEL") or None),
@@ -243,6 +256,30 @@ def _days(value: str) -> int:
             f"BRIDGED_EVENTS_DAYS is {value!r}.", hint="A number of days from 3, while Stripe delivers again, to 3650."
         )
     return int(value)
+
+
+def _kept(env: Mapping[str, str], name: str, default: str, least: int) -> int:
+    value = env.get(name) or default
+    if not value.isdecimal() or not least <= int(value) <= 36500:
+        raise SettingsError(f"{name} is {value!r}.", hint=f"A number of days from {least} to 36500.")
+    return int(value)
+
+
+def _metrics_address(value: str | None, token: Secret | None) -> str | None:
+    """Whoever can reach an address of this machine's network must show the token there."""
+    if token is not None and len(token.reveal()) < 16:
+        raise SettingsError("BRIDGED_METRICS_TOKEN is shorter than 16 characters.", hint="Try `openssl rand -hex 24`.")
+    if value is None:
+        return None
+    url = _split(f"//{value}")
+    if not url.hostname or url.port is None or url.netloc != value or "@" in value:
+        raise SettingsError(f"BRIDGED_METRICS_ADDRESS is {value!r}.", hint="Write host:port, such as 127.0.0.1:9464.")
+    if url.hostname not in _LOOPBACK and token is None:
+        raise SettingsError(
+            "BRIDGED_METRICS_ADDRESS is not of this machine alone, and there is no BRIDGED_METRICS_TOKEN.",
+            hint="Set the token, which Prometheus then sends, or listen on 127.0.0.1.",
+        )
+    return value
 
 
 def _allowed(name: str, value: str) -> bool:

@@ -18,7 +18,7 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from bridged import __version__
-from bridged.core import clock, log
+from bridged.core import clock, counts, log
 from bridged.core.errors import AnswerUnreadable, RateLimited, ReadsSpent, StripeError, StripeUnreachable
 from bridged.core.jsontext import storable
 from bridged.core.types import Held, Secret
@@ -257,6 +257,7 @@ class StripeClient:
             raise
         finally:
             self.gate.leave(grant, outcome)
+            counts.STRIPE.add(outcome.value)
 
     def _learn(self, raw: _Raw) -> None:
         """Stripe's clock from any answer, refusals too: a key without rights would leave us to our own clock."""

@@ -15,7 +15,7 @@ from starlette.routing import Mount, Route
 from bridged import app as root
 from bridged.core.errors import BridgedError
 from bridged.messages.intake import Intake
-from bridged.web import agents, api, edge, hooks
+from bridged.web import agents, api, edge, hooks, metrics
 from bridged.web.counting import Counting
 from bridged.web.pages import Pages
 from bridged.web.rendering import STATIC, Assets
@@ -69,7 +69,11 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
             # A route, not a mount: the API's document shows whole paths.
             Route("/api/{rest:path}", rest, include_in_schema=False),
         ],
-        middleware=[Middleware(hooks.Door, hooks=hooks.Hooks(app, Intake(app.database))), Middleware(edge.Edge)],
+        middleware=[
+            Middleware(metrics.Measured),
+            Middleware(hooks.Door, hooks=hooks.Hooks(app, Intake(app.database))),
+            Middleware(edge.Edge),
+        ],
         exception_handlers={BridgedError: edge.bridged_failed, HTTPException: edge.http_failed},
     )
     site.state.ending = ending

@@ -21,8 +21,8 @@ from bridged import app as root
 from bridged.accounts import Connection
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.oauth import OAUTH
-from bridged.app import life, profiles
-from bridged.core import clock, log
+from bridged.app import life, profiles, retention
+from bridged.core import clock, counts, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
 from bridged.messages import store as inbox
@@ -65,6 +65,7 @@ async def apply_events(app: root.App, connection: Connection) -> Applied:
     scope = steering.scope_of(connection)
     applied = await webhooks.apply_all(app.database, scope, await bounds(app, connection), clock.now())
     if applied.events:
+        counts.EVENTS.add(by=applied.events)
         await erasure.sweep(app.database, scope, clock.now())
     return applied
 
@@ -154,13 +155,18 @@ class Inbound:
             await asyncio.sleep(_LOOK_EVERY * 20)
 
     async def _tend(self) -> None:
-        """Makes room for the coming weeks of the log, and lets go of those that are past their time."""
         while True:
-            async with self.app.database.transaction() as conn:
-                weeks = await inbox.tend(conn, clock.now(), self.app.settings.events_days)
-            if weeks["dropped"]:
-                _log.info("weeks_dropped", partitions=weeks["dropped"], days=self.app.settings.events_days)
+            await self._tend_once()
             await asyncio.sleep(_TEND_EVERY)
+
+    async def _tend_once(self) -> None:
+        """Makes room for the coming weeks of the log, and lets go of what is past its time."""
+        now, days = clock.now(), self.app.settings.events_days
+        async with self.app.database.transaction() as conn:
+            weeks = await inbox.tend(conn, now, days)
+        if weeks["dropped"]:
+            _log.info("weeks_dropped", partitions=weeks["dropped"], days=days)
+        await retention.prune(self.app, now)
 
     async def _profiles(self) -> None:
         """What changed in the mirror, in the profiles; and profiles that are not all built yet."""

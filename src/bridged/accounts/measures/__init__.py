@@ -1,0 +1,1 @@
+"""Measures of the whole installation, across tenants: numbers under the ids of connections."""
