@@ -17,6 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from bridged import app as root
 from bridged.app import retention
+from bridged.channels import deliver
 from bridged.core import clock, counts
 from bridged.core.counts import Spread
 from bridged.core.errors import SettingsError
@@ -24,7 +25,7 @@ from bridged.core.settings import Settings, read
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
 from bridged.stripe.gate import Gate
-from bridged.stripe.pacer import Limits, Pacer
+from bridged.stripe.pacer import Limits, Outcome, Pacer
 from bridged.web import metrics
 from bridged.web.metrics import MEASURED
 from ground import WORKSPACE, new_scope
@@ -192,6 +193,12 @@ def test_a_duration_is_in_the_bucket_of_its_bound() -> None:
     assert spread.buckets == [2, 2, 1]
     assert spread.total == pytest.approx(8.65)
     assert [number for _, number in metrics._buckets(spread)] == [2, 4, 5]
+
+
+def test_what_has_not_happened_yet_is_told_as_nought() -> None:
+    assert set(counts.STRIPE.known) == {each.value for each in Outcome}
+    assert set(counts.SENDS.known) == set(deliver._STATE.values())
+    assert {("refused",), ("unknown",)} <= set(counts.SENDS.told)
 
 
 async def test_without_the_token_nothing_is_told(settings: Settings) -> None:

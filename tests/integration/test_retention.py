@@ -1,11 +1,14 @@
 """What is past its time goes, of every workspace, some at a time; what something rests on stays."""
 
+import re
 from collections import Counter
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import orjson
 import psycopg
 import pytest
 from psycopg.rows import dict_row
@@ -15,6 +18,7 @@ from bridged.accounts.measures import store as measures
 from bridged.accounts.retention import POLICIES
 from bridged.accounts.retention import store as kept
 from bridged.app import App, retention
+from bridged.cli import database
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.mirror.store import Scope
@@ -175,3 +179,19 @@ async def test_sizes_are_of_whole_tables(app: App, scope: Scope, owner: str) -> 
     assert not [name for name in found if "_default" in name or name.endswith("01")]
     assert {"stripe.customers", "bridged.turns", "jobs.procrastinate_jobs"} <= set(found)
     assert 0 < sum(each.size for each in found.values()) < whole
+
+
+def test_the_command_shows_them(
+    owner: str, home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BRIDGED_DATABASE_URL", owner)
+    monkeypatch.setenv("BRIDGED_HOME", str(home))
+    monkeypatch.setenv("BRIDGED_MASTER_KEY", "a passphrase of the tests")
+    assert database.size() == 0
+    whole, *tables = capsys.readouterr().out.splitlines()
+    assert re.fullmatch(r" +\d+\.\d MiB  the whole database", whole)
+    assert [each for each in tables if "bridged.events, about 0 rows in 9 partitions" in each]
+    assert database.size(json=True) == 0
+    told = orjson.loads(capsys.readouterr().out)
+    assert {"table", "size", "rows", "partitions"} == set(told["tables"][0])
+    assert told["bytes"] > told["tables"][0]["size"] > 0

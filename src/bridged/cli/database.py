@@ -5,16 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from dataclasses import asdict
 
 import cyclopts
 
+from bridged import app as root
+from bridged.accounts.measures import store as measures
+from bridged.cli import output
+from bridged.cli.entry import Json, run
 from bridged.core import db, settings
 from bridged.core import migrate as migrations
 from bridged.core.embedded import BINARIES, Embedded
 from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
 
-cli = cyclopts.App(name="db", help="The database: its address, a shell, stopping the embedded server.")
+cli = cyclopts.App(name="db", help="The database: its address, a shell, its size, stopping the embedded server.")
 
 
 @cli.command
@@ -58,6 +63,36 @@ def stop() -> int:
         raise UsageError("The database is not the embedded one.", hint="Stop it where it runs.")
     print("stopped" if embedded.stop() else "it was not running")  # noqa: T201 - this is the command's output
     return 0
+
+
+@cli.command
+def size(*, json: Json = False) -> int:
+    """Show how big the database and each of its tables is, with indexes; the biggest first. Rows are estimated."""
+
+    async def work(app: root.App) -> int:
+        async with app.database.transaction() as conn:
+            whole, tables = await measures.database_size(conn), await measures.sizes(conn)
+        if json:
+            output.document({"bytes": whole, "tables": [asdict(each) for each in tables]})
+            return 0
+        lines = [f"{_amount(whole):>10}  the whole database"]
+        for each in tables:
+            parts = f" in {each.partitions} partitions" if each.partitions else ""
+            lines.append(f"{_amount(each.size):>10}  {each.table}, about {each.rows:,} rows{parts}")
+        print("\n".join(lines))  # noqa: T201 - the command's output
+        return 0
+
+    return run(work)
+
+
+def _amount(size: int) -> str:
+    """`1.5 GiB`."""
+    amount, unit = float(size), "B"
+    for larger in ("KiB", "MiB", "GiB", "TiB"):
+        if amount < 1024:
+            break
+        amount, unit = amount / 1024, larger
+    return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
 
 
 def migrate(given: Settings, *, check: bool) -> int:

@@ -12,12 +12,22 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """A sum for each combination of labels; `name` without the unit of counting, `_total`."""
+    """A sum for each combination of labels; `name` without `_total`.
+
+    `known`: values of the one label that are told from the beginning, so that the first of each is seen as one more.
+    """
 
     name: str
     about: str
     labels: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
     sums: defaultdict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def told(self) -> dict[tuple[str, ...], float]:
+        """What there is to tell: also what has not happened yet."""
+        first = [()] if not self.labels else [(each,) for each in self.known]
+        return dict.fromkeys(first, 0.0) | self.sums
 
     def add(self, *values: str, by: float = 1) -> None:
         """`values` as the labels are named; they come from closed lists."""
@@ -72,7 +82,16 @@ STRIPE = Count(
     "bridged_stripe_requests",
     "Requests to Stripe by how they ended; global-… and endpoint-… are 429s.",
     ("outcome",),
-)
+    (
+        "answered", "failed", "resource-specific", "global-rate", "global-concurrency", "endpoint-rate",
+        "endpoint-concurrency",
+    ),
+)  # fmt: skip
 EVENTS = Count("bridged_events_applied", "Events of Stripe that were taken from the inbox and judged.")
-SENDS = Count("bridged_sends", "Requests to send a message, by what came of them.", ("outcome",))
+SENDS = Count(
+    "bridged_sends",
+    "Requests to send a message, by what came of them.",
+    ("outcome",),
+    ("accepted", "refused", "unreached", "unknown"),
+)
 ALL = (REQUESTS, STRIPE, EVENTS, SENDS)

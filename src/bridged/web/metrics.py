@@ -197,7 +197,7 @@ def _counted() -> Iterable[Metric]:
 
 def _sums(count: Count) -> Metric:
     family = CounterMetricFamily(count.name, count.about, labels=count.labels)
-    for labels, value in tuple(count.sums.items()) or (() if count.labels else (((), 0.0),)):
+    for labels, value in count.told.items():
         family.add_metric(labels, value)
     return family
 

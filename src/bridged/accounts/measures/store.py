@@ -20,7 +20,7 @@ class Measure:
 
 @dataclass(frozen=True, slots=True)
 class Size:
-    """A table with its partitions. `size` in bytes, indexes and TOAST too; `rows` as PostgreSQL last estimated them."""
+    """A table with its partitions. `size` in bytes, indexes and TOAST too; `rows` as PostgreSQL estimates them."""
 
     table: str
     size: int
@@ -55,7 +55,8 @@ async def sizes(conn: Conn) -> list[Size]:
     cursor = await conn.execute(
         "select n.nspname || '.' || coalesce(p.relname, c.relname) as \"table\", "
         "sum(pg_total_relation_size(c.oid))::bigint as size, count(p.oid)::int as partitions, "
-        "sum(greatest(c.reltuples, 0))::bigint as rows from pg_class c join pg_namespace n on n.oid = c.relnamespace "
+        "sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0))::bigint as rows "
+        "from pg_class c join pg_namespace n on n.oid = c.relnamespace "
         "left join pg_inherits i on i.inhrelid = c.oid left join pg_class p on p.oid = i.inhparent "
         "where c.relkind = 'r' and n.nspname in ('bridged', 'stripe', 'jobs') -- of every workspace_id\n"
         "group by 1 having sum(pg_total_relation_size(c.oid)) is not null order by 2 desc, 1"
