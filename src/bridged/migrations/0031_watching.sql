@@ -181,11 +181,8 @@ begin
       delete from bridged.reads t using (select x.ctid from bridged.reads x
         where x.day < (before at time zone 'UTC')::date limit most for update skip locked) o where t.ctid = o.ctid;
     when 'score_history' then
-      -- The last change says how the score came to be what it is.
       delete from bridged.score_history t using (select x.ctid from bridged.score_history x
-        where x.at < before and exists (select from bridged.score_history y where y.connection_id = x.connection_id
-          and y.customer_id = x.customer_id and y.id > x.id)
-        order by x.at limit most for update skip locked) o where t.ctid = o.ctid;
+        where x.at < before order by x.at limit most for update skip locked) o where t.ctid = o.ctid;
     when 'events' then
       delete from bridged.events_default t using (select x.ctid from bridged.events_default x
         where x.created < before limit most for update skip locked) o where t.ctid = o.ctid;
