@@ -22,6 +22,8 @@ from bridged.cli import database
 from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.mirror.store import Scope
+from bridged.profiles.scoring.ranking import Sought
+from bridged.profiles.scoring.ranking import store as ranking
 from bridged.worker.inbound import Inbound
 from ground import WORKSPACE, new_scope
 from served import another_workspace
@@ -164,6 +166,38 @@ async def test_the_worker_does_it(app: App, scope: Scope, owner: str, monkeypatc
     names = {each["name"] for each in ask(owner, WEEKS)}
     assert len(names) > 5
     assert names & {each["name"] for each in weeks} == {"bridged.events_default"}
+
+
+async def test_what_a_score_was_is_told_when_its_changes_are_past_their_time(
+    app: App, scope: Scope, owner: str
+) -> None:
+    now = clock.now()
+    totals = {"past": 40, "both": 60, "first": 70}
+    changes = [("past", 500, 40, None), ("both", 500, 30, None), ("both", 5, 60, 30), ("first", 5, 70, None)]
+    with psycopg.connect(owner) as conn:
+        for customer, total in totals.items():
+            conn.execute(
+                "insert into bridged.scores (workspace_id, connection_id, customer_id, total, band, judged, owner_why, "
+                "version, gates, missing, contributions, changed_at) "
+                "values (%s, %s, %s, %s, 'hot', 1, '', 0, '[]', '[]', '[]', %s)",
+                (WORKSPACE, scope.connection_id, customer, total, now),
+            )
+        for customer, days, to, before in changes:
+            conn.execute(
+                "insert into bridged.score_history (workspace_id, connection_id, customer_id, at, total, total_before, "
+                "band, version, cause) values (%s, %s, %s, %s, %s, %s, 'hot', 0, 'facts')",
+                (WORKSPACE, scope.connection_id, customer, now - timedelta(days=days), to, before),
+            )
+
+    async def told() -> dict[str, int | None]:
+        async with app.database.transaction(WORKSPACE) as conn:
+            found = await ranking.ranked(conn, scope, Sought(10), now - timedelta(days=30), now)
+        return {each.row.customer_id: each.total_before for each in found}
+
+    whole = await told()
+    assert whole == {"past": 40, "both": 30, "first": None}
+    assert await retention.prune(app, now) == Counter(score_history=2)
+    assert await told() == whole
 
 
 async def test_sizes_are_of_whole_tables(app: App, scope: Scope, owner: str) -> None:

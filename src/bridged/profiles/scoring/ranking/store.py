@@ -25,10 +25,13 @@ _SCORES = (
 )
 _BEST = "order by total desc, customer_id limit %(limit)s"
 _WHOLE = (
-    "select s.*, p.facts::text as facts, before.total as total_before from s "
+    "select s.*, p.facts::text as facts, "
+    "case when before.id is null then s.total else before.total end as total_before from s "
     "left join bridged.profiles p on p.connection_id = s.connection_id and p.customer_id = s.customer_id "
-    "left join lateral (select h.total from bridged.score_history h where h.connection_id = s.connection_id "
-    "and h.customer_id = s.customer_id and h.at <= %(since)s order by h.id desc limit 1) before on true "
+    # The last change until then, else the first one after it; of a score without any the changes are past their time.
+    "left join lateral (select h.id, case when h.at <= %(since)s then h.total else h.total_before end as total "
+    "from bridged.score_history h where h.connection_id = s.connection_id and h.customer_id = s.customer_id "
+    "order by h.at <= %(since)s desc, case when h.at <= %(since)s then -h.id else h.id end limit 1) before on true "
     "order by s.total desc, s.customer_id"
 )
 _ALL = f"with s as materialized ({_SCORES} {_BEST}) {_WHOLE}"
