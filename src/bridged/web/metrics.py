@@ -88,11 +88,11 @@ class Measured:
     """Counts each request by the pattern of its path, never by the path; the outermost layer of a site."""
 
     def __init__(self, app: ASGIApp) -> None:
-        self._app = app
+        self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
-            await self._app(scope, receive, send)
+            await self.app(scope, receive, send)
             return
         began, status, streamed = clock.monotonic(), 499, False
 
@@ -107,7 +107,7 @@ class Measured:
             await send(message)
 
         try:
-            await self._app(scope, receive, sending)
+            await self.app(scope, receive, sending)
         finally:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             route = route_of(scope)
