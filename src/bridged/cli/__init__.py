@@ -242,7 +242,10 @@ def worker(
 
 @cli.command
 def migrate(*, check: Annotated[bool, Parameter(negative="", help="Only say what would be applied.")] = False) -> int:
-    """Bring the database schema up to date."""
+    """Bring the database schema up to date. With --check nothing is changed, and the exit code is 1 if anything is due.
+
+    A schema that is newer than this version is refused.
+    """
     return guarded(lambda given: database.migrate(given, check=check))
 
 
