@@ -4,12 +4,16 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 
 import psycopg
 import pytest
 
-from bridged.core.errors import MigrationFailed
+from bridged.cli import database
+from bridged.core.errors import DatabaseUnavailable, MigrationFailed
 from bridged.core.migrate import check, migrate, pending, require_server, shipped
+from bridged.core.settings import Settings
+from bridged.core.types import Secret
 from ground import Cluster
 
 ALL = tuple(migration.number for migration in shipped())
@@ -131,3 +135,28 @@ def test_an_old_server_is_refused(version: int) -> None:
 @pytest.mark.parametrize("version", [150000, 150013, 180004])
 def test_a_server_from_15_on_will_do(version: int) -> None:
     require_server(version)
+
+
+def test_the_command_says_what_is_pending_and_changes_nothing(
+    empty: str, home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = Settings(home=home, database_url=Secret(empty))
+    for _ in range(2):
+        assert database.migrate(given, check=True) == 1
+        assert capsys.readouterr().out.splitlines() == [f"pending {each.number:04} {each.name}" for each in shipped()]
+        assert ask(empty, "select to_regnamespace('bridged')") == [(None,)]
+    assert database.migrate(given, check=False) == 0
+    assert capsys.readouterr().out.startswith("applied 0001 foundation\n")
+    do(empty, f"delete from bridged.migrations where number = {ALL[-1]}")
+    assert database.migrate(given, check=True) == 1
+    assert capsys.readouterr().out == f"pending {ALL[-1]:04} {shipped()[-1].name}\n"
+    assert check(empty) == shipped()[-1:]
+
+
+def test_a_check_makes_no_home_and_names_what_it_cannot_reach(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert database.migrate(Settings(home=home), check=True) == 1
+    assert len(capsys.readouterr().out.splitlines()) == len(ALL)
+    assert not home.exists()
+    nowhere = Settings(home=home, database_url=Secret("postgresql://127.0.0.1:1/nowhere"))
+    with pytest.raises(DatabaseUnavailable, match="Connection refused"):
+        database.migrate(nowhere, check=True)

@@ -72,6 +72,8 @@ for _name, _place, _help in (
     ("chat", "chat:chat", "Talk to the engine as a customer would; nothing is sent."),
     ("thread", "thread:cli", "Conversations with customers: list, show, take over, answer, hand back."),
     ("eval", "evaluation:evaluate", "How well questions are understood: precision, coverage, confusions of a file."),
+    ("backup", "backup:backup", "Back up the embedded database into one file, encrypted by the master key."),
+    ("restore", "backup:restore", "Restore a backup into BRIDGED_HOME: checked first, then proven."),
     (
         "doctor",
         "doctor:doctor",
@@ -240,7 +242,10 @@ def worker(
 
 @cli.command
 def migrate(*, check: Annotated[bool, Parameter(negative="", help="Only say what would be applied.")] = False) -> int:
-    """Bring the database schema up to date."""
+    """Bring the database schema up to date. With --check nothing is changed, and the exit code is 1 if anything is due.
+
+    A schema that is newer than this version is refused.
+    """
     return guarded(lambda given: database.migrate(given, check=check))
 
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
+from typing import TypeVar
 
 import cyclopts
 
@@ -18,6 +21,8 @@ from bridged.core import migrate as migrations
 from bridged.core.embedded import BINARIES, Embedded
 from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
+
+_T = TypeVar("_T")
 
 cli = cyclopts.App(name="db", help="The database: its address, a shell, its size, stopping the embedded server.")
 
@@ -96,21 +101,39 @@ def _amount(size: int) -> str:
 
 
 def migrate(given: Settings, *, check: bool) -> int:
-    """Applies what is pending, or says what would be. Exit code 1 if `check` finds something."""
+    """Applies what is pending, or says what would be and changes nothing. Exit code 1 if `check` finds something.
+
+    Raises MigrationFailed, also where the schema is newer than this program, and DatabaseUnavailable.
+    """
+    found = _pending(given) if check else _applied(given)
+    for each in found:
+        print(f"{'pending' if check else 'applied'} {each.number:04} {each.name}")  # noqa: T201 - the command's output
+    if not found:
+        output.say("Nothing is pending.")
+    return 1 if check and found else 0
+
+
+def _pending(given: Settings) -> tuple[migrations.Migration, ...]:
     embedded = _embedded(given)
+    if embedded is not None and not embedded.data.exists():
+        return migrations.shipped()
+    return _with_server(given, embedded, migrations.check)
+
+
+def _applied(given: Settings) -> tuple[migrations.Migration, ...]:
+    embedded = _embedded(given)
+    return _with_server(given, embedded, partial(migrations.migrate, create_database=embedded is not None))
+
+
+def _with_server(given: Settings, embedded: Embedded | None, work: Callable[[str], _T]) -> _T:
     if embedded is not None:
         embedded.arrive()
     try:
-        address = db.owner_url(given, embedded)
-        found = (
-            migrations.check(address) if check else migrations.migrate(address, create_database=embedded is not None)
-        )
+        with db.mapped():
+            return work(db.owner_url(given, embedded))
     finally:
         if embedded is not None:
             embedded.leave()
-    for each in found:
-        print(f"{'pending' if check else 'applied'} {each.number:04} {each.name}")  # noqa: T201 - the command's output
-    return 1 if check and found else 0
 
 
 def _embedded(given: Settings) -> Embedded | None:

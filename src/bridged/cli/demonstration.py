@@ -35,7 +35,7 @@ from bridged.web.standing_in import standing_in
 from bridged.worker import pool_size, working
 
 _SEED = 7
-_FAREWELL = 5
+FAREWELL = 5
 """Seconds that requests under way have when serving ends."""
 _SIZES = ("tiny", "small", "medium")
 _SHOWN: tuple[tuple[str, str], ...] = (
@@ -219,7 +219,7 @@ async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
         access_log=False,
         lifespan="off",
         server_header=False,
-        timeout_graceful_shutdown=_FAREWELL,
+        timeout_graceful_shutdown=FAREWELL,
     )
     server = _Server(config)
     server.config.load()

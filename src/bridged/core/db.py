@@ -55,7 +55,7 @@ class Database:
 
         Raises DatabaseUnavailable when the server cannot be reached or breaks off.
         """
-        with _mapped():
+        with mapped():
             async with self._pool.connection() as conn, conn.transaction():
                 if workspace_id is not None:
                     await conn.execute(_ENTER_WORKSPACE, (str(workspace_id),))
@@ -64,7 +64,7 @@ class Database:
     @contextlib.asynccontextmanager
     async def session(self) -> AsyncGenerator[Conn]:
         """A connection in autocommit, outside any workspace: for leases and notifications."""
-        with _mapped():
+        with mapped():
             async with self._pool.connection() as conn:
                 await conn.set_autocommit(True)
                 try:
@@ -76,13 +76,14 @@ class Database:
     @contextlib.asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Conn]:
         """A connection in autocommit that may only put into the inbox, of whichever tenant. Raises as `transaction`."""
-        with _mapped():
+        with mapped():
             async with self._door.connection() as conn:
                 yield conn
 
 
 @contextlib.contextmanager
-def _mapped() -> Any:
+def mapped() -> Any:
+    """The driver's word that the server cannot be reached, or broke off, as ours: DatabaseUnavailable."""
     try:
         yield
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
@@ -134,7 +135,7 @@ async def owning(settings: Settings) -> AsyncGenerator[Conn]:
     The server runs and the schema is up to date: an open Database is at hand. Raises DatabaseUnavailable.
     """
     url = owner_url(settings, None if settings.database_url else Embedded(settings.home))
-    with _mapped():
+    with mapped():
         opened = await psycopg.AsyncConnection[dict[str, Any]].connect(url, row_factory=dict_row)
         async with opened as conn:
             yield conn
@@ -151,7 +152,7 @@ async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[
         embedded.arrive()
     try:
         url = owner_url(settings, embedded)
-        with _mapped():
+        with mapped():
             migrate(url, create_database=embedded is not None)
         door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, timeout=_DOOR_TIMEOUT, door=True)
         async with _pool(app_conninfo(settings, embedded), size, timeout=15) as pool, door:

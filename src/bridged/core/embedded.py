@@ -19,12 +19,12 @@ import stat
 import subprocess
 import tempfile
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import IO
 from urllib.parse import quote
 
-from bridged.core.errors import DatabaseUnavailable
+from bridged.core.errors import BackupFailed, DatabaseUnavailable, UsageError
 
 
 def _binaries() -> Path:
@@ -43,6 +43,7 @@ _SOCKET_PATH_LIMIT = 107
 """Bytes the kernel takes for the path of a socket."""
 _ACCEPTING, _REJECTING = 0, 1
 _START_TRIES = 20
+_CHUNK = 2**20
 _OS_USER = "bridged"
 
 
@@ -121,6 +122,43 @@ class Embedded:
             return False
         self._stop()
         return True
+
+    @contextlib.contextmanager
+    def vacant(self) -> Generator[None]:
+        """Keeps everybody from the server until the end. Raises UsageError while somebody uses it, or it was kept."""
+        self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+        users = os.open(self.home / "users.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if self.data.exists() and self._ready() in {_ACCEPTING, _REJECTING}:
+                raise UsageError(f"The database server of {self.home} runs.", hint="Stop it: bridged db stop.")
+            yield
+        except BlockingIOError:
+            raise UsageError(
+                f"Bridged runs on {self.home}.", hint="Stop `serve`, workers and every other command there first."
+            ) from None
+        finally:
+            os.close(users)
+
+    def dump(self, snapshot: str, into: Callable[[bytes], object]) -> None:
+        """Everything in the database as pg_dump's custom format, as an exported snapshot sees it.
+
+        Raises BackupFailed.
+        """
+        words = ("-d", self.url(), "--format=custom", f"--snapshot={snapshot}")
+        with _streaming("pg_dump", *words, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            while chunk := process.stdout.read(_CHUNK):
+                into(chunk)
+
+    def load(self, pour: Callable[[Callable[[bytes], object]], None]) -> None:
+        """What `dump` gave, into the empty database: `pour` hands it over, piece by piece.
+
+        Raises BackupFailed, and whatever `pour` raises.
+        """
+        with _streaming("pg_restore", "-d", self.url(), "--exit-on-error", stdin=subprocess.PIPE) as process:
+            assert process.stdin is not None
+            pour(process.stdin.write)
 
     def _initialise(self, owner: str | None) -> None:
         # initdb is not atomic: a folder that is renamed in place was finished.
@@ -240,6 +278,36 @@ def _exclusive(path: Path) -> Generator[None]:
         yield
     finally:
         os.close(handle)
+
+
+@contextlib.contextmanager
+def _streaming(command: str, *arguments: str, **pipes: int) -> Generator[subprocess.Popen[bytes]]:
+    """A program that takes or gives a stream; it has ended well afterwards. Raises BackupFailed with its last words."""
+    with tempfile.TemporaryFile() as said:
+        process = subprocess.Popen(
+            [str(BINARIES / command), *arguments],
+            stdin=pipes.get("stdin", subprocess.DEVNULL),
+            stdout=pipes.get("stdout", subprocess.DEVNULL),
+            stderr=said,
+            env=_environment(),
+            cwd="/",
+        )
+        try:
+            # Whoever reads no further has something to say about it.
+            with contextlib.suppress(BrokenPipeError):
+                yield process
+        except BaseException:
+            process.kill()
+            raise
+        finally:
+            for pipe in filter(None, (process.stdin, process.stdout)):
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+            process.wait()
+        if process.returncode:
+            said.seek(0)
+            words = _last_line(said.read().decode(errors="replace"))
+            raise BackupFailed(f"{command} failed: {words}", hint="Check the space on the disk, then try again.")
 
 
 def _os_user() -> str | None:

@@ -25,6 +25,8 @@ BridgedError
 ├── NotFound
 ├── DatabaseUnavailable
 ├── MigrationFailed
+├── BackupFailed
+├── BackupRefused
 ├── LeaseHeld
 ├── LeaseLost
 ├── SyncStopped
@@ -230,6 +232,18 @@ class MigrationFailed(BridgedError):
     """The schema is not what this version of the program needs."""
 
     code = "migration_failed"
+
+
+class BackupFailed(BridgedError):
+    """A backup could not be written or put back. What there was before is as it was."""
+
+    code = "backup_failed"
+
+
+class BackupRefused(BridgedError):
+    """A file is not a backup that can be restored here: cut off, altered, or of a newer version."""
+
+    code = "backup_refused"
 
 
 class LeaseHeld(BridgedError):

@@ -91,7 +91,7 @@ def require_server(version: int) -> None:
 def migrate(url: str, *, create_database: bool = False) -> tuple[Migration, ...]:
     """Brings the schema up to date and says what it applied. Safe to call from many processes at once."""
     if create_database:
-        _ensure_database(url)
+        ensure_database(url)
     with psycopg.connect(url, autocommit=True, connect_timeout=15) as conn:
         if not _current(conn):
             with _alone(conn):
@@ -161,7 +161,8 @@ def _alone(conn: psycopg.Connection[Any]) -> Generator[None]:
         conn.execute("select pg_advisory_unlock(%s)", (_LOCK,))
 
 
-def _ensure_database(url: str) -> None:
+def ensure_database(url: str) -> None:
+    """The database of that URL, and our roles, in the embedded server: empty, where there was none."""
     parameters = conninfo_to_dict(url)
     name = str(parameters.pop("dbname"))
     with psycopg.connect(make_conninfo("", **parameters, dbname="postgres"), autocommit=True) as conn:

@@ -169,6 +169,18 @@ async def pause(conn: Conn, scope: Scope, channel_id: str, why: Pause) -> bool:
     return row is not None and row["news"]
 
 
+async def pause_everywhere(conn: Conn, reason: str, now: datetime) -> int:
+    """Every WhatsApp number that the connection may see stands still until a person resumes it. How many they are."""
+    cursor = await conn.execute(
+        "insert into bridged.channel_pauses as p (workspace_id, connection_id, channel_id, part, reason, since) "
+        "select c.workspace_id, c.connection_id, c.id, 'all', %s, %s from bridged.channels c "
+        "where c.kind = 'whatsapp' and c.removed_at is null on conflict (connection_id, channel_id, part) do update "
+        "set code = null, reason = excluded.reason, until = null, since = excluded.since",
+        (reason, now),
+    )
+    return cursor.rowcount
+
+
 async def resume(conn: Conn, scope: Scope, channel_id: str, part: str | None) -> list[str]:
     """A part goes on, or all that stands still. What that was."""
     cursor = await conn.execute(
