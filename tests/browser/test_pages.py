@@ -31,6 +31,10 @@ async def test_every_page(hooks: Hooked) -> None:
                     status = await eyes.open(path)
                     assert status == 200, path
                     await eyes.judge(f"{called} {name}")
+                await eyes.open("/doctor")
+                await eyes.page.get_by_role("button", name="Examine everything").click()
+                await expect(eyes.page.get_by_role("heading", name="This installation")).to_be_visible()
+                await eyes.judge(f"doctor examined {name}")
                 eyes.clear()
 
 

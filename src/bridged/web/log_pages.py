@@ -27,6 +27,8 @@ from bridged.web.visits import Page, Visit, go
 _ONE = PLACE + "/{connection}"
 _SHOWN = 50
 _LATELY = timedelta(days=1)
+_COUNTED = 10_000
+"""Events of a day that a page counts; beyond it says "at least"."""
 _STATES = get_args(State)
 VERDICTS = ("all", "accepted", "duplicate", "refused")
 CAUSES: Mapping[str, str] = {
@@ -71,7 +73,7 @@ class LogPages:
         wanted, wrong = _wanted(given)
         async with visit.app.database.transaction(visit.app.workspace_id) as conn:
             found, more = await log.events(conn, connection.id, wanted)
-            summary = await log.summary(conn, connection.id, clock.now() - _LATELY)
+            summary = await log.summary(conn, connection.id, clock.now() - _LATELY, _COUNTED)
             matching = 0 if not found else await replays.matching(conn, connection.id, wanted)
             asked, _ = await replays.replays(conn, connection.id, 5)
         filters = {name: given.get(name, "") for name in ("type", "object", "customer", "state", "since", "until")}
@@ -82,6 +84,7 @@ class LogPages:
             tabs=tabs_of(connection),
             events=found,
             summary=summary,
+            counted=_COUNTED,
             matching=matching,
             most=replays.MOST,
             replays=asked,
@@ -115,7 +118,7 @@ class LogPages:
         sought = Sought(verdict, limit=_SHOWN, after=given.get("after") or None)
         async with visit.app.database.transaction(visit.app.workspace_id) as conn:
             found, more = await log.deliveries(conn, connection.id, sought)
-            summary = await log.summary(conn, connection.id, clock.now() - _LATELY)
+            summary = await log.summary(conn, connection.id, clock.now() - _LATELY, _COUNTED)
         return self._show(
             visit,
             "deliveries.html",
@@ -123,6 +126,7 @@ class LogPages:
             tabs=tabs_of(connection),
             deliveries=found,
             summary=summary,
+            counted=_COUNTED,
             verdict=verdict,
             verdicts=VERDICTS,
             causes=CAUSES,

@@ -360,15 +360,18 @@ class Summary:
     last_accepted_at: datetime | None
 
 
-async def summary(conn: Conn, connection_id: str, since: datetime) -> Summary:
-    """Counts of what arrived, what was refused, and what became of it."""
+async def summary(conn: Conn, connection_id: str, since: datetime, most: int | None = None) -> Summary:
+    """Counts of what arrived, what was refused, and what became of it.
+
+    `most`: only so many events, the newest, and so many deliveries are counted, for whoever cannot wait for all.
+    """
     cursor = await conn.execute(
-        "select state, outcome, tie, count(*) as number from bridged.events "
-        "where connection_id = %s and created >= %s group by state, outcome, tie",
-        (connection_id, since),
+        "select state, outcome, tie, count(*) as number from (select state, outcome, tie from bridged.events "
+        "where connection_id = %s and created >= %s order by created desc limit %s) e group by state, outcome, tie",
+        (connection_id, since, most),
     )
     rows = await cursor.fetchall()
-    accepted, duplicates = await _accepted(conn, connection_id, since)
+    accepted, duplicates = await _accepted(conn, connection_id, since, most)
     refused, suppressed = await _refused(conn, connection_id, since)
     return Summary(
         since=since,
@@ -392,15 +395,16 @@ def _summed(rows: Sequence[dict[str, Any]], column: str) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-async def _accepted(conn: Conn, connection_id: str, since: datetime) -> tuple[int, int]:
+async def _accepted(conn: Conn, connection_id: str, since: datetime, most: int | None) -> tuple[int, int]:
     """How many deliveries were accepted, and how many of them were not the first of their event."""
     cursor = await conn.execute(
-        "with seen as (select event_id, count(*) as times from bridged.deliveries where connection_id = %(c)s "
-        "and received_at >= %(since)s and verdict = 'accepted' group by event_id) "
+        "with seen as (select event_id, count(*) as times from (select event_id from bridged.deliveries "
+        "where connection_id = %(c)s and received_at >= %(since)s and verdict = 'accepted' order by received_at desc "
+        "limit %(most)s) d group by event_id) "
         "select coalesce(sum(times), 0)::bigint as accepted, (coalesce(sum(times), 0) - count(*) filter (where not "
         "exists (select from bridged.deliveries d where d.connection_id = %(c)s and d.event_id = seen.event_id "
         "and d.verdict = 'accepted' and d.received_at < %(since)s)))::bigint as duplicates from seen",
-        {"c": connection_id, "since": since},
+        {"c": connection_id, "since": since, "most": most},
     )
     row = await cursor.fetchone()
     assert row is not None
