@@ -122,7 +122,7 @@ async def _tester(scene: Scene, eyes: Eyes) -> None:
     assert await eyes.focused() == "text"
     await page.keyboard.type(ASKED)
     await pressed(eyes, "Ask")
-    await expect(page.locator(".phone .bubble").last).to_have_text(ANSWERED)
+    await expect(page.locator(".asking .bubble").last).to_have_text(ANSWERED)
     await expect(page.get_by_text("Known to hold").first).to_be_visible()
     await eyes.judge("tester")
 

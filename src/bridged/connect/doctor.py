@@ -503,9 +503,9 @@ _REFUSED: Mapping[str, tuple[str, str]] = {
 def _deliveries(found: WebhookFacts, now: datetime) -> Iterator[Finding]:
     for cause, number in sorted(found.refused.items()):
         why, step = _REFUSED.get(cause, ("The body is no event.", "`bridged events deliveries` shows it."))
-        yield Finding(
-            f"webhook_refused_{cause}", "warn", f"{number} deliveries were refused lately: {cause}.", why, step
-        )
+        were = "delivery was" if number == 1 else "deliveries were"
+        title = f"{number} {were} refused lately: {cause.replace('_', ' ')}."
+        yield Finding(f"webhook_refused_{cause}", "warn", title, why, step)
     if found.last_accepted is not None:
         yield Finding("webhook_delivery", "ok", f"The last good delivery came {_ago(now - found.last_accepted)} ago.")
         return

@@ -18,6 +18,7 @@ from bridged.web.connections import connection_of
 from bridged.web.customers import BAND_MARKS, PLACE
 from bridged.web.lifelines import STATUSES, line
 from bridged.web.money import amount, money
+from bridged.web.qualification import FACTOR_TITLES
 from bridged.web.rendering import query
 from bridged.web.visits import Page, Visit, go
 
@@ -84,6 +85,7 @@ class CustomerPages:
             done=given.get("done", ""),
             statuses=STATUSES,
             marks=BAND_MARKS,
+            factors=FACTOR_TITLES,
             verdict_marks=_VERDICTS,
             categories=_CATEGORIES,
             certain=_CERTAIN,

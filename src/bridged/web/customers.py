@@ -18,7 +18,8 @@ from bridged.web.rendering import query
 from bridged.web.visits import Page, Visit
 
 PLACE = "/customers"
-BAND_MARKS: Mapping[str, str] = {"hot": "good", "warm": "busy", "nurture": "", "risk": "bad"}
+BAND_MARKS: Mapping[str, str] = {"hot": "good", "risk": "bad"}
+"""How the state of a band is marked; the others are not."""
 SORTS: Mapping[str, str] = {"newest": "Newest first", "name": "By name", "score": "Best score first"}
 
 

@@ -14,7 +14,7 @@ from bridged.web.money import amount
 
 STATUSES: dict[str, tuple[str, str]] = {
     "active": ("active", "good"),
-    "trialing": ("in trial", "busy"),
+    "trialing": ("in trial", ""),
     "past_due": ("past due", "bad"),
     "paused": ("paused", "warn"),
     "canceled": ("cancelled", ""),
@@ -24,8 +24,8 @@ STATUSES: dict[str, tuple[str, str]] = {
 MESSAGE_MARKS: dict[str, str] = {
     "delivered": "good",
     "read": "good",
-    "sent": "busy",
-    "accepted": "busy",
+    "sent": "",
+    "accepted": "",
     "queued": "busy",
     "sending": "busy",
     "unknown": "warn",
@@ -39,7 +39,7 @@ _PAYMENTS = {
     "authorised": ("Authorised, not taken", "warn"),
 }
 _SUBSCRIPTION = {
-    "began": ("Subscription began", "busy"),
+    "began": ("Subscription began", "good"),
     "canceled": ("Cancellation asked for", "warn"),
     "ended": ("Subscription ended", ""),
     "changed": ("Subscription changed", ""),

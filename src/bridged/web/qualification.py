@@ -16,7 +16,7 @@ from bridged.profiles.scoring.listing import Row
 from bridged.profiles.scoring.model import BANDS, FULL, PARTS
 from bridged.profiles.scoring.ranking import Ranked, Sought
 from bridged.profiles.scoring.reasons import steps, strongest
-from bridged.web.customers import money
+from bridged.web.customers import BAND_MARKS, money
 from bridged.web.explorer import object_page
 from bridged.web.rendering import query, segment
 from bridged.web.visits import Page, Visit, go
@@ -53,7 +53,6 @@ FACTOR_TITLES: Mapping[str, str] = {
     "conversion": "Trial became paid",
     "fraud_cap": "Suspected fraud",
 }
-BAND_KINDS: Mapping[str, str] = {"hot": "good", "risk": "bad"}
 CAUSES: Mapping[str, str] = {
     "first": "first score",
     "facts": "what is known of the customer, or time passing",
@@ -146,7 +145,7 @@ class Qualification:
             bands=found.spread.bands(),
             total=found.spread.all(),
             cuts={**found.published.weights.cuts, BANDS[-1]: 0},
-            kinds=BAND_KINDS,
+            kinds=BAND_MARKS,
             filters=filters,
             nobody=NOBODY,
             filtered=query(**filters),
@@ -188,7 +187,7 @@ class Qualification:
             history=found.history,
             most=_CHANGES,
             causes=CAUSES,
-            kinds=BAND_KINDS,
+            kinds=BAND_MARKS,
             line=" ".join(f"{x},{y}" for x, y in corners),
             cuts=[(band, height * (1 - cut / FULL)) for band, cut in scale.published.weights.cuts.items()],
             chart=_CHART,

@@ -17,7 +17,7 @@ from bridged.profiles.scoring.reasons import differences
 from bridged.profiles.scoring.simulation import Simulation
 from bridged.profiles.scoring.weights.store import Version
 from bridged.web.qualification import (
-    BAND_KINDS,
+    BAND_MARKS,
     FACTOR_TITLES,
     ONE,
     PART_TITLES,
@@ -134,7 +134,7 @@ class WeightPages:
             simulation=simulation,
             matrix=_matrix(simulation) if simulation else [],
             bands=BANDS,
-            kinds=BAND_KINDS,
+            kinds=BAND_MARKS,
             host=host,
             changes=_changes(found.published.weights, found.draft.weights) if found.draft else [],
         )
@@ -163,7 +163,7 @@ class WeightPages:
             webhook=found,
             sent=sent,
             made=None if made is None else made.reveal(),
-            kinds=BAND_KINDS,
+            kinds=BAND_MARKS,
         )
 
     async def _set_webhook(self, visit: Visit) -> Response:

@@ -321,7 +321,8 @@ def _frequency(case: _Case) -> Judged:
     found = quintile(case.distribution.payments, profile.payments)
     if found is None:
         return _unknown("too few customers have paid to compare with")
-    why = f"{profile.payments} payments, in fifth {found} of 5 of all customers' (5 is the most)"
+    many = "1 payment" if profile.payments == 1 else f"{profile.payments} payments"
+    why = f"{many}, in fifth {found} of 5 of all customers' (5 is the most)"
     return Judged(found / 5, found, why, _last(profile))
 
 
