@@ -217,7 +217,8 @@ def test_a_process_has_time_to_end() -> None:
 def test_systemd_accepts_the_units(tmp_path: Path) -> None:
     for path in (OPS / "systemd").iterdir():
         here = path.read_text(encoding="utf-8").replace(
-            "/srv/bridged/bin/bridged", str(Path(sys.executable).with_name("bridged"))
+            "/srv/bridged/bin/bridged",
+            f'"{Path(sys.executable).with_name("bridged")}"',  # it may have spaces
         )
         (tmp_path / path.name).write_text(here, encoding="utf-8")
     assert (tmp_path / "bridged-backup.timer").exists()
