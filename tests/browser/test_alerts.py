@@ -13,8 +13,9 @@ from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from browser.chromium import DESK, PHONE, Eyes, chromium, housed, looking
 from ground import WORKSPACE, new_scope
-from integration.test_alerts import House, receiving
+from integration.test_alerts import House
 from mailroom import mailroom
+from receiving import receiving
 
 SECRET = re.compile("bwh_.+")
 
@@ -23,7 +24,7 @@ async def test_from_nobody_to_a_test_that_arrived(settings: Settings, owner: str
     async with (
         receiving() as hook,
         mailroom() as room,
-        root.opened(replace(settings, smtp_url=Secret(room.url))) as app,
+        root.opened(replace(settings, smtp_url=Secret(room.url), private_webhooks=True)) as app,
         housed(app) as (_, ana),
         chromium() as browser,
     ):

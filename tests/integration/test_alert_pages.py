@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 import pytest
 
@@ -11,7 +12,8 @@ from bridged.app import alerts
 from bridged.core.settings import Settings
 from browsing import Browser, housed
 from browsing import House as Dwelling
-from integration.test_alerts import House, Receiver, receiving
+from integration.test_alerts import House
+from receiving import Receiver, receiving
 from served import Web
 
 TOLD = "/alerts/destinations"
@@ -19,7 +21,7 @@ TOLD = "/alerts/destinations"
 
 @pytest.fixture
 async def dwelling(settings: Settings, owner: str) -> AsyncIterator[tuple[Dwelling, House]]:
-    async with housed(settings, owner) as found:
+    async with housed(replace(settings, private_webhooks=True), owner) as found:
         house = House(found.web.app, owner)
         await house.beat()
         yield found, house
@@ -123,7 +125,7 @@ async def test_the_api(dwelling: tuple[Dwelling, House]) -> None:
         assert made["secret"].startswith("bwh_")
         listed = (await served.get(base)).json["data"]
         assert [(each["name"], each["secret"]) for each in listed] == [("pager", None)]
-        assert (await served.post(base, {"kind": "webhook", "address": "https://10.0.0.1"})).code == "usage"
+        assert (await served.post(base, {"kind": "webhook", "address": "http://10.0.0.1"})).code == "usage"
         assert (await served.post(base, {"kind": "pigeon", "address": "x"})).code == "request_invalid"
         assert (await served.post(f"{base}/pager/test")).json["state"] == "delivered"
         await house.break_()

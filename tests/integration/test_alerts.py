@@ -7,14 +7,12 @@ import contextlib
 import hashlib
 import hmac
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import orjson
 import psycopg
 import pytest
-from aiohttp import web
 
 from bridged import app as root
 from bridged.accounts.alerts import Alert, Destination, store
@@ -32,47 +30,10 @@ from bridged.core.types import Secret
 from bridged.worker.alerts import Alerts
 from ground import WORKSPACE, new_scope
 from mailroom import mailroom
+from receiving import Receiver, receiving
 from served import another_workspace
 
 ME = Actor("cli", "somebody")
-
-
-@dataclass
-class Receiver:
-    """A system of the operator's. Answers with `statuses` one after another, the last one for ever."""
-
-    url: str = ""
-    statuses: list[int] = field(default_factory=lambda: [200])
-    got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
-    hold: asyncio.Event | None = None
-    knocked: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def take(self, request: web.Request) -> web.Response:
-        self.got.append((dict(request.headers), await request.read()))
-        self.knocked.set()
-        if self.hold is not None:
-            await self.hold.wait()
-        return web.Response(status=self.statuses.pop(0) if len(self.statuses) > 1 else self.statuses[0])
-
-    @property
-    def bodies(self) -> list[Any]:
-        return [orjson.loads(body) for _, body in self.got]
-
-
-@contextlib.asynccontextmanager
-async def receiving() -> AsyncIterator[Receiver]:
-    made = Receiver()
-    served = web.Application()
-    served.router.add_post("/{rest:.*}", made.take)
-    runner = web.AppRunner(served)
-    await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
-    await site.start()
-    made.url = f"http://127.0.0.1:{runner.addresses[0][1]}/hook"
-    try:
-        yield made
-    finally:
-        await runner.cleanup()
 
 
 @pytest.fixture
@@ -135,7 +96,7 @@ class House:
 
 @pytest.fixture
 async def house(settings: Settings, owner: str) -> AsyncIterator[House]:
-    async with root.opened(replace(settings, public_url="https://bridged.example.com")) as app:
+    async with root.opened(replace(settings, public_url="https://bridged.example.com", private_webhooks=True)) as app:
         made = House(app, owner)
         await made.beat()
         yield made
@@ -392,6 +353,7 @@ NONE = [
     (Given("webhook", "http://example.com"), "in clear"),
     (Given("slack", "https://user:word@hooks.example.com/x"), "credentials"),
     (Given("email", "ops@example.com, eve@example.com"), "not one e-mail"),
+    (Given("webhook", "http://127.0.0.1:9/hook"), "this machine itself"),
     (Given("webhook", "https://example.com", severity="loud"), "no severity"),
     (Given("webhook", "https://example.com", kinds=("weather",)), "no kind of alert"),
     (Given("webhook", "https://example.com", "n" * 81), "longer than"),
@@ -399,7 +361,8 @@ NONE = [
 
 
 async def test_what_is_no_destination_is_refused(house: House) -> None:
-    app = replace(house.app, settings=replace(house.app.settings, smtp_url=Secret("smtp://localhost")))
+    settings = replace(house.app.settings, smtp_url=Secret("smtp://localhost"), private_webhooks=False)
+    app = replace(house.app, settings=settings)
     for given, says in NONE:
         with pytest.raises(UsageError, match=says):
             await alerts.add(app, given, ME)
@@ -416,7 +379,8 @@ async def test_a_name_that_leads_to_this_machine_is_not_followed(house: House, r
     made = Destination("0" * 8 + "-0000-4000-8000-" + "0" * 12, "slack", "x", "x", "warn", (), False, clock.now())
     async with house.app.database.transaction(WORKSPACE) as conn:
         await destinations.add(conn, house.app.vault, WORKSPACE, made, Secret(url + "/PathOfSlack"))
-    sent = await alerts.test(house.app, "x")
+    strict = replace(house.app, settings=replace(house.app.settings, private_webhooks=False))
+    sent = await alerts.test(strict, "x")
     assert sent.state == "failed"
     assert "PathOfSlack" not in str(sent)
     assert receiver.got == []

@@ -131,12 +131,21 @@ def test_ranks_are_shared_by_equals() -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "https://crm.example.com/hook?x=1", "https://93.184.216.34/", "http://127.0.0.1:8000/", "http://localhost/",
-        "http://[::1]:8000/", "https://localhost:8443/", "https://[2606:4700::1111]/",
+        "https://crm.example.com/hook?x=1", "https://93.184.216.34/", "https://[2606:4700::1111]/",
     ],
 )  # fmt: skip
 def test_where_announcements_may_go(url: str) -> None:
     assert notice.checked(url, private=False) == url
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:8000/", "http://localhost/", "http://[::1]:8000/", "https://localhost:8443/"],
+)
+def test_to_this_machine_only_where_that_is_allowed(url: str) -> None:
+    assert notice.checked(url, private=True) == url
+    with pytest.raises(UsageError, match="this machine itself"):
+        notice.checked(url, private=False)
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ class _Public(AbstractResolver):
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
     ) -> list[ResolveResult]:
         found = await self._inner.resolve(host, port, family)
-        if self._private or notice.loopback(host):
+        if self._private:
             return found
         public = [each for each in found if notice.reachable(each["host"])]
         if not public:

@@ -237,7 +237,7 @@ def set_(
     connection: ConnectionName = None,
     json: Json = False,
 ) -> int:
-    """Announce changes of band to this address: https, or http on this machine. A new secret is shown this once."""
+    """Announce changes of band to this https address. A new secret is shown this once."""
 
     async def work(app: root.App) -> int:
         connected = await root.find_connection(app, connection)

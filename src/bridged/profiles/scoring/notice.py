@@ -25,7 +25,7 @@ _GONE = 410
 
 
 def checked(url: str, *, private: bool) -> str:
-    """The address, if it may be announced to. `private`: addresses of the operator's own network are allowed.
+    """The address, if it may be announced to. `private`: the operator's own network and machine are allowed too.
 
     Raises UsageError.
     """
@@ -38,6 +38,9 @@ def checked(url: str, *, private: bool) -> str:
             "The address carries credentials or a fragment.", hint="The signature shows who sent an announcement."
         )
     if loopback(host):
+        # Other services of the machine trust whoever reaches them there: no tenant may by our hand.
+        if not private:
+            raise UsageError(f"{host} is this machine itself.", hint="BRIDGED_PRIVATE_WEBHOOKS=allow permits it.")
         return url
     if parts.scheme == "http":
         raise UsageError("An announcement would travel in clear.", hint="Use https; http is for this machine only.")
