@@ -89,7 +89,7 @@ async def _measured(owner: str, home: Path, customers: int) -> dict[str, Any]:
         gc.freeze()
         house = House(web, connection.id, 0, [])
         ana = await house.member("ana@example.com", "owner")
-        found = {path: await _timed(ana, path) for path in _paths(named)}
+        found = {path: await _timed(ana, path) for path in _paths(app, named)}
         for each in house.browsers:
             await each.close()
     slow = {path: took for path, took in found.items() if took["p95"] > 100}
@@ -115,8 +115,8 @@ async def _named(app: root.App, connection: accounts.Connection, admin: Any) -> 
     }  # fmt: skip
 
 
-def _paths(named: dict[str, str]) -> list[str]:
-    table = Pages(None, lambda _: asyncio.sleep(0)).table()  # type: ignore[arg-type]
+def _paths(app: root.App, named: dict[str, str]) -> list[str]:
+    table = Pages(app, lambda _: asyncio.sleep(0)).table()
     paths = [each.path for each in table if each.method == "GET" and each.need != ANYONE]
     found: list[str] = []
     for path in (*(each for each in paths if not each.endswith(QUIETLY)), *MORE):

@@ -3,6 +3,7 @@
 import time
 from pathlib import Path
 from statistics import median, quantiles
+from typing import Any
 
 import psycopg
 
@@ -54,7 +55,7 @@ async def test_pages(tmp_path: Path, cluster: Cluster) -> None:
         await scoring.edit_weights(app, connection, document | {"bands": {"hot": 60}}, SYSTEM)
         began = time.monotonic()
         await scoring.simulate_weights(app, connection)
-        found = {"simulated_seconds": round(time.monotonic() - began, 1)}
+        found: dict[str, Any] = {"simulated_seconds": round(time.monotonic() - began, 1)}
         house = House(web, connection.id, 0, [])
         ana, own = await house.member("ana@example.com", "owner"), f"/qualification/{connection.id}"
         last = f"cus_{SIZE - 1:014}"
@@ -66,7 +67,7 @@ async def test_pages(tmp_path: Path, cluster: Cluster) -> None:
                 status, _, _ = await ana.open(own + path)
                 took.append(1000 * (time.monotonic() - began))
                 assert status == 200
-            found[path or "/"] = [round(median(took), 1), round(quantiles(took, n=20)[-1], 1)]  # type: ignore[assignment]
+            found[path or "/"] = [round(median(took), 1), round(quantiles(took, n=20)[-1], 1)]
         for each in house.browsers:
             await each.close()
     keep("qualification", {"customers": SIZE, "milliseconds_median_p95": found})

@@ -18,6 +18,7 @@ from bridged.mirror.store import Scope
 from bridged.sim import whatsapp as sim
 from bridged.web.whatsapp_pages import PLACE
 from browsing import House
+from ground import WORKSPACE
 from served import serving
 
 
@@ -59,8 +60,10 @@ async def test_a_number_is_connected_and_its_secrets_are_not_seen_again(place: P
     path = f"{PLACE}/{place.connection}/{channel.id}"
     status, text, _ = await ana.send(f"{PLACE}/connect", **form, token=number.token)
     assert (status, "called 'support' already" in unescape(text)) == (422, True)
+    async with place.app.database.transaction(WORKSPACE) as conn:
+        await conn.execute("update bridged.channels set per_second = 7")
     status, text, _ = await ana.send(f"{path}/access", token=number.token)
-    assert (status, ">ready<" in text) == (200, True)
+    assert (status, ">ready<" in text, "7 a second" in text) == (200, True, True)
     for browser in (ana, ben):
         status, text, _ = await browser.open(path)
         assert status == 200

@@ -5,6 +5,7 @@ and the chat tester; by plain forms.
 from __future__ import annotations
 
 import contextlib
+import random
 import re
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
@@ -303,9 +304,9 @@ async def test_the_chat_tester(scene: Scene) -> None:
     st.lists(st.sampled_from(["payment", "Thing", "¿cuándo", "factura", "the", "mi", "invoice"]), min_size=1),
     st.randoms(),
 )
-def test_alike_are_the_same_words_in_any_order(said: Sequence[str], rng: object) -> None:
+def test_alike_are_the_same_words_in_any_order(said: Sequence[str], rng: random.Random) -> None:
     shuffled = list(said)
-    rng.shuffle(shuffled)  # type: ignore[attr-defined]
+    rng.shuffle(shuffled)
     assert key_of(" ".join(said)) == key_of("  ".join(each.upper() for each in shuffled) + "?!")
     assert key_of(" ".join([*said, "refund"])) != key_of(" ".join(said))
 

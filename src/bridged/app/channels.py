@@ -40,19 +40,23 @@ PATH = "/webhooks/whatsapp/"
 _SECRETS = ("token", "app_secret", "verify_token")
 _ID = re.compile(r"[0-9]{5,20}")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+PER_SECOND = 60
+"""Messages a second of a new number; Meta gives it 80."""
 _TEST_WITHIN = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
 class WhatsAppAccess:
-    """What it takes to use a number. `verify_token`: for Meta's handshake; made up where it is not given."""
+    """What it takes to use a number. `verify_token`: for Meta's handshake; made up where it is not given. `per_second`
+    None: as it was, 60 for a new one.
+    """
 
     phone_number_id: str
     token: Secret
     app_secret: Secret | None = None
     waba_id: str | None = None
     verify_token: Secret | None = None
-    per_second: int = 60
+    per_second: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +119,7 @@ async def add_whatsapp(app: App, connection: Connection, name: str, access: What
             raise UsageError(
                 f"{text!r} is no {what} of Meta's.", hint="It has digits only; the app's API setup shows it."
             )
-    if not 1 <= access.per_second <= 1000:
+    if access.per_second is not None and not 1 <= access.per_second <= 1000:
         raise UsageError("A number sends 1 to 1000 messages a second.", hint="80 is what Meta gives a new one.")
     if not access.token or any(each.isspace() for each in access.token.reveal()):
         raise UsageError(
@@ -139,23 +143,29 @@ async def _added(
     if not name.strip():
         raise UsageError("The channel has no name.", hint="Say what it is, as in --name support.")
     scope, now = scope_of(connection), clock.now()
-    number = (None, None, 60) if access is None else (access.phone_number_id, access.waba_id, access.per_second)
+    number = (None, None) if access is None else (access.phone_number_id, access.waba_id)
+    pace = None if access is None else access.per_second
     async with app.database.transaction(app.workspace_id) as conn:
         made = await registry.add(
-            conn, scope, kind, name.strip(), now, phone_number_id=number[0], waba_id=number[1], per_second=number[2]
+            conn,
+            scope,
+            kind,
+            name.strip(),
+            now,
+            phone_number_id=number[0],
+            waba_id=number[1],
+            per_second=pace or PER_SECOND,
         )
         channel = made or next(each for each in await registry.listed(conn, scope) if each.name == name.strip())
         if channel.kind != kind:
             raise UsageError(f"A {channel.kind} channel is called {name!r}.", hint="Give another --name.")
         if made is None and number[0] is not None:
-            waba = number[1] or channel.waba_id
-            await registry.change(
-                conn, scope, channel.id, phone_number_id=number[0], waba_id=waba, per_second=number[2]
-            )
+            waba, pace = number[1] or channel.waba_id, pace or channel.per_second
+            await registry.change(conn, scope, channel.id, phone_number_id=number[0], waba_id=waba, per_second=pace)
             for each in await registry.pauses(conn, scope, channel.id, now):
                 if each.reason == "auth":
                     await registry.resume(conn, scope, channel.id, each.part)
-            channel = replace(channel, phone_number_id=number[0], waba_id=waba, per_second=number[2])
+            channel = replace(channel, phone_number_id=number[0], waba_id=waba, per_second=pace)
         after = {"kind": kind, "phone_number_id": number[0], "token": access and access.token.fingerprint()}
         action = "channel.added" if made else "channel.token_replaced"
         act = Act(action, f"channel {channel.name}", None, after, connection.id)

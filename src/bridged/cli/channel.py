@@ -29,7 +29,9 @@ def add(
     name: Annotated[str, Parameter(help="What to call it; a known name gets the new token.")],
     phone_number_id: Annotated[str | None, Parameter(help="Of the number, from the app's API setup.")] = None,
     waba_id: Annotated[str | None, Parameter(help="Of the WhatsApp Business Account; templates need it.")] = None,
-    per_second: Annotated[int, Parameter(help="Messages a second, over all processes.")] = 60,
+    per_second: Annotated[
+        int | None, Parameter(help="Messages a second, over all processes: as it was, 60 for a new one.")
+    ] = None,
     secrets_stdin: Annotated[
         bool, Parameter(negative="", help="Read token and app secret from standard input, a line each.")
     ] = False,

@@ -38,7 +38,9 @@ class ChannelBody(Document):
     waba_id: Word | None = Field(None, description="The WhatsApp Business Account; templates need it.")
     token: str | None = Field(None, max_length=2000, description="A permanent access token. It is never shown again.")
     app_secret: str | None = Field(None, max_length=200, description="Of the app; it proves who delivers webhooks.")
-    per_second: int = Field(60, ge=1, le=1000, description="Messages a second, over all processes.")
+    per_second: int | None = Field(
+        None, ge=1, le=1000, description="Messages a second, over all processes; without: as it was, 60 for a new one."
+    )
 
 
 class PauseDocument(Document):

@@ -253,8 +253,8 @@ async def _channel_of(visit: Visit) -> tuple[Connection, Channel]:
 
 
 def _access_of(form: Mapping[str, str], number: str, waba: str | None) -> WhatsAppAccess:
-    secret = form.get("app_secret", "").strip()
-    return WhatsAppAccess(number, Secret(form.get("token", "").strip()), Secret(secret) if secret else None, waba)
+    secret, token = form.get("app_secret", "").strip(), Secret(form.get("token", "").strip())
+    return WhatsAppAccess(number, token, Secret(secret) if secret else None, waba)
 
 
 async def _template(visit: Visit, connection: Connection, channel: Channel, what: str) -> dict[str, Any]:
