@@ -45,7 +45,7 @@ PICTURED: Mapping[str, str] = {
     "/connections/connection/events/event desk": "event",
     "/customers/connection/customer desk": "customer",
     "/playbooks desk": "playbooks",
-    "/conversations/connection/thread desk": "conversation",
+    "conversation taken": "conversation",
     "/qualification/connection/customer desk": "score",
     "whatsapp number": "whatsapp",
     "/alerts desk": "alerts",
