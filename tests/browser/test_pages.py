@@ -101,3 +101,27 @@ async def test_a_sync_is_asked_about_before_it_is_cancelled(hooks: Hooked) -> No
             await eyes.page.keyboard.press("Enter")
         await expect(eyes.page.get_by_text("No worker is running")).to_be_visible()
         eyes.clear()
+
+
+async def test_an_event_is_replayed(hooks: Hooked) -> None:
+    """Ticked and replayed by the keyboard; how far it is shows itself, and the event says so afterwards."""
+    async with (
+        housed(hooks.app) as (_, ana),
+        chromium() as browser,
+        looking(browser, ana.url, ana.cookies()) as eyes,
+    ):
+        await hooks.rest()
+        page = eyes.page
+        await eyes.open(f"/connections/{hooks.connection.id}/events")
+        await eyes.tab_to("event.")
+        await page.keyboard.press("Space")
+        await eyes.tab_to("Replay those ticked", 400)
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        await expect(page.get_by_text("running", exact=True)).to_be_visible()
+        await eyes.judge("replay running")
+        await hooks.rest()
+        await expect(page.get_by_text("done", exact=True)).to_be_visible()
+        await expect(page.get_by_text("1 of 1 events applied again")).to_be_visible()
+        await eyes.judge("replay done")
+        eyes.clear()
