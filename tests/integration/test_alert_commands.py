@@ -41,6 +41,7 @@ def test_the_commands(
     monkeypatch.setenv("BRIDGED_DATABASE_URL", owner)
     monkeypatch.setenv("BRIDGED_HOME", str(home))
     monkeypatch.setenv("BRIDGED_MASTER_KEY", "a passphrase of the tests")
+    monkeypatch.setenv("BRIDGED_PRIVATE_WEBHOOKS", "allow")
 
     def said(command: Callable[[], int], code: int = 0) -> str:
         capsys.readouterr()
