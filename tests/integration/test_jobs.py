@@ -13,7 +13,7 @@ from procrastinate.schema import SchemaManager
 
 from bridged.core import clock
 from bridged.core.db import APP_ROLE, Database
-from bridged.core.jobs import Done, Job, Jobs, Outcome, Snooze
+from bridged.core.jobs import Done, Job, Jobs, Outcome, Snooze, ended, going_on, rest
 from bridged.core.migrate import shipped
 
 ARGS = {"workspace_id": 1, "connection_id": "c", "cause": "request"}
@@ -177,3 +177,46 @@ async def test_a_bug_ends_its_job_and_not_the_worker(
         await defer(jobs, database, "other")
         await asyncio.wait_for(done.wait(), 10)
     assert "ZeroDivisionError" in caplog.text
+
+
+async def test_a_loop_ends_though_its_cancellation_was_lost() -> None:
+    """As `asyncio.wait_for` of Python 3.11 loses one when what it waits for is ready at the same moment."""
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        while going_on():
+            turns += 1
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.sleep(60)
+            await rest(60)
+
+    task = asyncio.create_task(work())
+    await asyncio.sleep(0)
+    task.cancel()
+    async with asyncio.timeout(10):
+        await task
+    assert turns == 1
+
+
+async def test_what_hangs_does_not_keep_a_process_from_ending() -> None:
+    let_go = asyncio.Event()
+
+    async def hangs() -> None:
+        while not let_go.is_set():
+            with contextlib.suppress(asyncio.CancelledError):
+                await let_go.wait()
+
+    async def fails() -> None:
+        raise ValueError
+
+    tasks = [asyncio.create_task(each()) for each in (hangs, fails)]
+    await asyncio.sleep(0)
+    for each in tasks:
+        each.cancel()
+    async with asyncio.timeout(10):
+        await ended(tasks, 0.05)
+    assert not tasks[0].done()
+    assert tasks[1].done()
+    let_go.set()
+    await tasks[0]

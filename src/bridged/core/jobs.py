@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -194,9 +194,34 @@ class Jobs:
 
 async def _forever(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
     """The worker's loop: whatever befalls a step, it is taken again after a pause (seconds)."""
-    while True:
+    while going_on():
         try:
             await step()
         except Exception as error:  # noqa: BLE001 - a process edge: a worker that gives up helps nobody
             _log.warning("worker_step_failed", step=name, error=str(error), kind=type(error).__name__)
-        await asyncio.sleep(pause)
+        await rest(pause)
+
+
+def going_on() -> bool:
+    """Whether the task that asks was not cancelled yet. For loops that are ended by that alone: a cancellation may be
+    lost on its way, as `asyncio.wait_for` (the pool waits by it) returns what was ready at the same moment instead.
+    """
+    task = asyncio.current_task()
+    return task is None or not task.cancelling()
+
+
+async def rest(seconds: float) -> None:
+    """Sleeps, unless there is nothing to go on for."""
+    if going_on():
+        await asyncio.sleep(seconds)
+
+
+async def ended(tasks: Collection[asyncio.Task[None]], within: float) -> None:
+    """Waits for tasks that were cancelled, so many seconds at most: what hangs then must not keep the process."""
+    done, pending = await asyncio.wait(tasks, timeout=within)
+    for each in done:
+        if not each.cancelled():
+            each.exception()  # it was told where it happened
+    for each in pending:
+        _log.warning("worker_cut_off", part=each.get_name(), seconds=within)
+        each.cancel()

@@ -10,6 +10,7 @@ from bridged import app as root
 from bridged.app import alerts
 from bridged.core import log
 from bridged.core.errors import BridgedError
+from bridged.core.jobs import going_on
 
 _log = log.logger("standing_in")
 _EVERY = 60.0
@@ -27,7 +28,7 @@ async def standing_in(app: root.App) -> AsyncGenerator[None]:
 
 
 async def _run(app: root.App) -> None:
-    while True:
+    while going_on():
         # First the pause: a worker that starts together with this process has given no sign of life yet.
         await asyncio.sleep(_EVERY)
         try:

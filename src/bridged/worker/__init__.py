@@ -19,7 +19,7 @@ from bridged.accounts import Connection
 from bridged.app import playbooks, profiles
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost, StripeError, SyncStopped
-from bridged.core.jobs import CONCURRENCY, Done, Job, Jobs, Outcome, Snooze
+from bridged.core.jobs import CONCURRENCY, GRACE, Done, Job, Jobs, Outcome, Snooze, ended
 from bridged.mirror.kinds import BY_NAME, Kind
 from bridged.mirror.store import Scope
 from bridged.sync import schedule
@@ -38,6 +38,8 @@ TICK = "tick"
 PLAYBOOKS = "playbooks"
 EVERY_MINUTE = "* * * * *"
 _LEASE_AGAIN = timedelta(seconds=30)
+_BESIDES = 3.0
+"""Seconds, besides those of jobs under way, within which a worker ends whatever hangs."""
 
 
 class Worker:
@@ -65,12 +67,12 @@ class Worker:
         slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1, PLAYBOOKS: 1, FIGURES: 1, ALERTS: 1}
         slots |= {steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
         inbound = Inbound(self._app)
-        working = asyncio.create_task(self.jobs.run(slots))
-        hearing = asyncio.create_task(inbound.run())
-        sending = asyncio.create_task(Outbound(self._app).run())
+        working = asyncio.create_task(self.jobs.run(slots), name="jobs")
+        hearing = asyncio.create_task(inbound.run(), name="inbound")
+        sending = asyncio.create_task(Outbound(self._app).run(), name="outbound")
         try:
-            ended, _ = await asyncio.wait({working, hearing, sending}, return_when=asyncio.FIRST_COMPLETED)
-            for each in ended:
+            over, _ = await asyncio.wait({working, hearing, sending}, return_when=asyncio.FIRST_COMPLETED)
+            for each in over:
                 each.result()
         finally:
             self._ending = True
@@ -79,7 +81,7 @@ class Worker:
             working.cancel()
             hearing.cancel()
             sending.cancel()
-            await asyncio.gather(working, hearing, sending, return_exceptions=True)
+            await ended((working, hearing, sending), GRACE + _BESIDES)
 
     async def _tick(self, job: Job) -> Outcome:
         del job

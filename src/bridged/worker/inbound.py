@@ -25,6 +25,7 @@ from bridged.app import life, profiles, retention
 from bridged.core import clock, counts, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
+from bridged.core.jobs import going_on, rest
 from bridged.messages import store as inbox
 from bridged.profiles import store as kept
 from bridged.sync import erasure, rereads, schedule, watch, webhooks
@@ -121,18 +122,18 @@ class Inbound:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _forever(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
-        while True:
+        while going_on():
             try:
                 await loop()
             except BridgedError as error:
                 _log.warning("loop_broken", loop=name, code=error.code, message=error.message)
-            await asyncio.sleep(_REST)
+            await rest(_REST)
 
     async def _apply(self) -> None:
         async with self.app.database.session() as session:
             await inbox.listen(session)
             try:
-                while True:
+                while going_on():
                     await self._each("apply", inbox.with_events, _apply_one)
                     async for _ in session.notifies(timeout=_LOOK_EVERY, stop_after=1):
                         pass
@@ -141,23 +142,23 @@ class Inbound:
                     await inbox.unlisten(session)
 
     async def _reread(self) -> None:
-        while True:
+        while going_on():
             await self._each("reread", functools.partial(inbox.with_rereads, now=clock.now()), self._reread_one)
-            await asyncio.sleep(_REREAD_EVERY)
+            await rest(_REREAD_EVERY)
 
     async def _watch(self) -> None:
         """At once what was not looked at for a minute: this process may be the first after an outage."""
         every = timedelta(minutes=1)
-        while True:
+        while going_on():
             find = functools.partial(inbox.to_watch, before=clock.now() - every)
             await self._each("watch", find, self._watch_one)
             every = watch.EVERY
-            await asyncio.sleep(_LOOK_EVERY * 20)
+            await rest(_LOOK_EVERY * 20)
 
     async def _tend(self) -> None:
-        while True:
+        while going_on():
             await self._tend_once()
-            await asyncio.sleep(_TEND_EVERY)
+            await rest(_TEND_EVERY)
 
     async def _tend_once(self) -> None:
         """Makes room for the coming weeks of the log, and lets go of what is past its time."""
@@ -170,9 +171,9 @@ class Inbound:
 
     async def _profiles(self) -> None:
         """What changed in the mirror, in the profiles; and profiles that are not all built yet."""
-        while True:
+        while going_on():
             await self._each("profiles", kept.with_due, profiles.refresh)
-            await asyncio.sleep(_PROFILES_EVERY)
+            await rest(_PROFILES_EVERY)
 
     async def _each(
         self,

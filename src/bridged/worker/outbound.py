@@ -15,6 +15,7 @@ from bridged.app import channels, threads
 from bridged.conversation.intents import warm
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError
+from bridged.core.jobs import going_on, rest
 from bridged.mirror.store import Scope
 
 _LOOK_EVERY = 0.5
@@ -39,12 +40,12 @@ class Outbound:
         """Works until cancelled. What was being sent then is recorded before it ends."""
         try:
             await asyncio.to_thread(warm)
-            while True:
+            while going_on():
                 try:
                     await self._look()
                 except BridgedError as error:
                     _log.warning("loop_broken", loop="outbound", code=error.code, message=error.message)
-                await asyncio.sleep(_LOOK_EVERY)
+                await rest(_LOOK_EVERY)
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
