@@ -188,7 +188,7 @@ async def test_templates_are_made_approved_and_paused(line: Line) -> None:
 
     async def state() -> str:
         async with line.app.database.transaction(line.app.workspace_id) as conn:
-            return await outbox.template_state(conn, line.channel.id, "welcome", "pt-BR")
+            return await outbox.template_state(conn, line.connection.id, line.channel.id, "welcome", "pt-BR")
 
     assert await state() == "pending"
     for event, expected in (("APPROVED", "approved"), ("PAUSED", "paused"), ("REJECTED", "rejected")):

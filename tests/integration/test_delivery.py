@@ -165,7 +165,7 @@ async def check(stage: Numbered, row: Row, held: Message, phone: str) -> None:
                 assert channel.slow_until is not None
                 assert channel.slow_until > stage.now()
             case "template state":
-                state = await outbox.template_state(conn, stage.channel.id, "news", "es")
+                state = await outbox.template_state(conn, scope.connection_id, stage.channel.id, "news", "es")
                 assert state == {132015: "paused", 132016: "disabled"}[held.code or 0]
                 await conn.execute("update bridged.templates set state = 'approved' where connection_id is not null")
             case _:

@@ -146,10 +146,12 @@ async def _known(
     if channel.kind == "console":
         return Known(found, None, now + timedelta(days=1), "approved", None)
     named = identities(message.phone, message.bsuid)
-    windows = await outbox.windows(conn, channel.id, named) if message.template is None else {}
+    windows = await outbox.windows(conn, scope.connection_id, channel.id, named) if message.template is None else {}
     template = "approved"
     if message.template is not None:
-        template = await outbox.template_state(conn, channel.id, message.template, message.language)
+        template = await outbox.template_state(
+            conn, scope.connection_id, channel.id, message.template, message.language
+        )
     until = await contacts.unreachable_until(conn, scope, named[0]) if message.phone else None
     country = None if message.phone is None else phones.country_of(message.phone)
     return Known(found, country, max(windows.values(), default=None), template, until)

@@ -94,7 +94,7 @@ async def situation(
         slot_until=until,
         sent=await limits.sent(conn, scope, run.customer_id, playbook.category),
         sent_here=await limits.sent(conn, scope, run.customer_id, own_counter(run.playbook_id)),
-        templates=await template_states(conn, channel, wanted),
+        templates=await template_states(conn, scope, channel, wanted),
         spent=stored.spent_micros if stored is not None and this_month else 0,
         price=prices.price(market, playbook.category),
     )
@@ -106,13 +106,14 @@ def own_counter(playbook_id: str) -> str:
 
 
 async def template_states(
-    conn: Conn, channel: Channel, wanted: Sequence[tuple[str, str]]
+    conn: Conn, scope: Scope, channel: Channel, wanted: Sequence[tuple[str, str]]
 ) -> dict[tuple[str, str], TemplateState]:
     """What may be sent on a channel. One that reaches nobody takes every template."""
     if not channel.live:
         return dict.fromkeys(wanted, "approved")
     return {
-        (name, code): await outbox.template_state(conn, channel.id, name, code) for name, code in dict.fromkeys(wanted)
+        (name, code): await outbox.template_state(conn, scope.connection_id, channel.id, name, code)
+        for name, code in dict.fromkeys(wanted)
     }
 
 

@@ -34,7 +34,8 @@ async def put(conn: Conn, workspace_id: int, connection_id: str, draft: Draft, n
         "category, template, language, parameters, body, interactive, dedupe_key, origin, due_at, not_after, "
         "created_at) "
         "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
-        "on conflict (workspace_id, dedupe_key) do nothing returning id::text",
+        # Without a target: where tables are distributed by connection, the key is (connection_id, dedupe_key).
+        "on conflict do nothing returning id::text",
         (
             workspace_id, connection_id, draft.channel_id, draft.customer_id, draft.to.phone_e164, draft.to.bsuid,
             draft.category, draft.template, draft.language, orjson.dumps(dict(draft.parameters)).decode(),
@@ -373,27 +374,26 @@ async def attempts(conn: Conn, connection_id: str, message_id: str) -> list[Atte
 # What the playbooks ask
 
 
-async def template_state(conn: Conn, channel_id: str, name: str, language: str) -> TemplateState:
+async def template_state(conn: Conn, connection_id: str, channel_id: str, name: str, language: str) -> TemplateState:
     """Whether a template may be used on a channel. `pt-BR` and `pt_BR` are the same language."""
     cursor = await conn.execute(
-        "select t.state from bridged.templates t join bridged.channels c "
-        "on c.connection_id = t.connection_id and c.id = t.channel_id "
-        "where c.id = %s and t.name = %s and t.language = %s",
-        (channel_id, name, language.replace("-", "_")),
+        "select state from bridged.templates where connection_id = %s and channel_id = %s and name = %s "
+        "and language = %s",
+        (connection_id, channel_id, name, language.replace("-", "_")),
     )
     row = await cursor.fetchone()
     return "missing" if row is None else row["state"]
 
 
-async def windows(conn: Conn, channel_id: str, identities: Sequence[str]) -> dict[str, datetime]:
+async def windows(conn: Conn, connection_id: str, channel_id: str, identities: Sequence[str]) -> dict[str, datetime]:
     """When the conversation with each identity ends in which free messages may be sent; those without one are left out.
 
     Identities as `profiles.contacts.identities` makes them.
     """
     cursor = await conn.execute(
-        "select w.identity, w.last_inbound_at from bridged.conversation_windows w join bridged.channels c "
-        "on c.connection_id = w.connection_id and c.id = w.channel_id where c.id = %s and w.identity = any(%s)",
-        (channel_id, list(identities)),
+        "select identity, last_inbound_at from bridged.conversation_windows "
+        "where connection_id = %s and channel_id = %s and identity = any(%s)",
+        (connection_id, channel_id, list(identities)),
     )
     return {row["identity"]: row["last_inbound_at"] + WINDOW for row in await cursor.fetchall()}
 
