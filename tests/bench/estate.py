@@ -1,4 +1,4 @@
-"""An installation that has grown: a server on disk, many workspaces with a connection each, and what their tables hold."""
+"""An installation that has grown: a server on disk, many workspaces with a connection each, what their tables hold."""
 
 import os
 import subprocess
@@ -19,11 +19,49 @@ from bench.stock import Task
 from bridged.core.db import APP_ROLE
 from bridged.core.embedded import Embedded
 from bridged.core.migrate import migrate
+from bridged.mirror.kinds import KINDS
+from bridged.playbooks import catalogue, definitions
 
 _CONNECTIONS = """
 with w as (insert into bridged.workspaces (name) select 'estate ' || n from generate_series(1, %s) n returning id)
 insert into bridged.connections (workspace_id, name, livemode, key_kind, key_fingerprint, account_id, timezone)
 select id, 'Acme', false, 'secret', 'f' || id, 'acct_' || id, 'Europe/Berlin' from w returning workspace_id, id::text
+"""
+_FURNISHED = """
+create temporary table k as select unnest(string_to_array('{kinds}', ',')) as name;
+create temporary table c as select n.workspace_id, n.id, row_number() over () as number from bridged.connections n
+  where not exists (select from bridged.sync_settings s where s.connection_id = n.id);
+insert into bridged.sync_settings (workspace_id, connection_id, kinds, every_seconds, method, next_sync_at)
+  select workspace_id, id, (select array_agg(name) from k), 3600, 'both', now() + interval '50 minutes' from c;
+insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, finished_at,
+    cause)
+  select workspace_id, id, 'complete', gen_random_uuid(), (select array_agg(name) from k), 0, t, t, t, 'schedule'
+  from c, generate_series(now() - interval '20 hours', now() - interval '1 minute', '1 hour') t;
+insert into bridged.kinds (workspace_id, connection_id, kind, run_id, complete, complete_as_of, finished_at)
+  select workspace_id, id, name, (select max(r.id) from bridged.runs r where r.connection_id = c.id), true, now(), now()
+  from c, k;
+insert into bridged.run_kinds (workspace_id, connection_id, run_id, kind, complete, stored, changed, deleted, requests,
+    rate_limited, seconds)
+  select c.workspace_id, c.id, r.id, k.name, true, 0, 0, 0, 1, 0, 1
+  from c join bridged.runs r on r.connection_id = c.id, k;
+insert into bridged.event_cursors select workspace_id, id, now(), now() + interval '10 minutes' from c;
+insert into bridged.webhook_endpoints (workspace_id, connection_id, url, state, checked_at)
+  select workspace_id, id, 'https://example.com', 'enabled', now() from c;
+insert into bridged.profile_builds (workspace_id, connection_id, moments_since, began_at, built_at)
+  select workspace_id, id, now(), now(), now() from c;
+insert into bridged.figure_builds (workspace_id, connection_id, zone, begun_at, kept_at)
+  select workspace_id, id, 'Europe/Berlin', now(), now() from c;
+insert into bridged.score_runs (workspace_id, connection_id, next_at) select workspace_id, id, now() + '1 day' from c;
+insert into bridged.channels (workspace_id, connection_id, kind, name, created_at)
+  select workspace_id, id, 'console', 'console', now() from c;
+insert into bridged.playbooks (workspace_id, connection_id, id, enabled, enabled_at, version)
+  select workspace_id, id, '{playbook}', true, now(), 1 from c where number % 10 = 0;
+insert into bridged.playbook_versions (workspace_id, connection_id, playbook_id, version, document, created_at,
+    created_by)
+  select workspace_id, id, '{playbook}', 1, '{document}'::jsonb, now(), 'bench' from c where number % 10 = 0;
+insert into bridged.alert_destinations (workspace_id, id, kind, name, address, severity, created_at)
+  select workspace_id, gen_random_uuid(), 'email', 'ops', 'ops@example.com', 'warn', now() from c where number % 10 = 0;
+drop table c, k;
 """
 _SIZES = """
 select n.nspname || '.' || regexp_replace(c.relname, '_(default|[0-9]{8})$', '') as table,
@@ -51,12 +89,25 @@ class Estate:
     def run(self, statement: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """As the owner; its rows."""
         with psycopg.connect(self.owner, autocommit=True) as conn:
-            cursor = conn.execute(statement.encode(), values)
+            cursor = conn.execute(statement.encode(), values or None)
             return cursor.fetchall() if cursor.description else []
 
     def add(self, count: int) -> list[tuple[int, str]]:
         """So many workspaces with a connection each."""
         return [(row[0], row[1]) for row in self.run(_CONNECTIONS, (count,))]
+
+    def furnish(self) -> None:
+        """What an idle connection has: settings, hourly runs of a day, claims, a channel; each tenth has a playbook and
+        somebody who is told of alerts. Nothing is due within ten minutes.
+        """
+        built = next(iter(catalogue.BUILT_INS))
+        document = orjson.dumps(definitions.to_json(built.doc)).decode().replace("'", "''")
+        given = {"kinds": ",".join(each.name for each in KINDS), "playbook": built.id, "document": document}
+        text = _FURNISHED
+        for name, value in given.items():
+            text = text.replace(f"{{{name}}}", value)
+        self.run(text)
+        self.run("vacuum (analyze)")
 
     def sizes(self) -> dict[str, dict[str, int]]:
         """Bytes of each table that has rows, by part, and its rows; just vacuumed."""

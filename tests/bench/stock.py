@@ -1,8 +1,8 @@
 """The process that stocks a mirror: one simulated account, stored for one connection after another.
 
-`python tests/bench/stock.py '{"url": …, "connections": [[workspace_id, connection_id], …]}'`. Every connection gets the
-same account, page by page as a backfill stores it, newest objects first: keys lead with the connection, so that it is of
-no moment to a table or an index that ids come again. It prints one line of JSON.
+`python tests/bench/stock.py '{"url": …, "connections": [[workspace_id, connection_id], …]}'`. Every connection gets
+the same account, page by page as a backfill stores it, newest objects first: keys lead with the connection, so that
+it is of no moment to a table or an index that ids come again. It prints one line of JSON.
 """
 
 import asyncio

@@ -75,10 +75,12 @@ class Board:
 # Looking
 
 
-async def look_everywhere(app: App) -> Looked:
-    """Looks at every workspace. One that cannot be looked at keeps no other waiting."""
+async def look_everywhere(app: App, *, everyone: bool = False) -> Looked:
+    """Looks at every workspace in which something may be wrong, or at every one. One that cannot be looked at keeps no
+    other waiting.
+    """
     async with app.database.transaction() as conn:
-        watched = await store.watched(conn)
+        watched = await (store.watched(conn) if everyone else store.doubtful(conn, clock.now()))
     opened = over = messages = 0
     for workspace_id in watched:
         within = replace(app, workspace_id=workspace_id)
@@ -139,7 +141,7 @@ async def stand_in(app: App) -> bool:
         alive, _ = await inspection.workers(conn, ABSENT)
     if alive:
         return False
-    await look_everywhere(app)
+    await look_everywhere(app, everyone=True)
     await deliver_everywhere(app)
     return True
 

@@ -28,6 +28,12 @@ async def watched(conn: Conn) -> list[int]:
     return [row["workspace_id"] for row in await cursor.fetchall()]
 
 
+async def doubtful(conn: Conn, now: datetime) -> list[int]:
+    """Those of them in which something may be wrong or is still to be told, and, once an hour, each."""
+    cursor = await conn.execute("select workspace_id from bridged.workspaces_doubtful(%s)", (now,))
+    return sorted(row["workspace_id"] for row in await cursor.fetchall())
+
+
 async def alone(conn: Conn, workspace_id: int) -> bool:
     """Whether this transaction, of all, is the one that looks after the alerts of a workspace."""
     row = await (
