@@ -44,7 +44,8 @@ WRONG = {
     "events_failed": f"{_EVENT} 'failed')",
     "events_late": f"{_EVENT} 'pending')",
     "channel_stopped": """insert into bridged.channel_pauses (workspace_id, connection_id, channel_id, part, reason,
-      since) select %(w)s, %(c)s, id, 'all', 'account_locked', %(now)s from bridged.channels where connection_id = %(c)s""",
+      since) select %(w)s, %(c)s, id, 'all', 'account_locked', %(now)s from bridged.channels
+      where connection_id = %(c)s""",
     "channel_quality": """update bridged.channels set health = '{"number": {"quality_rating": "red"}}'
       where connection_id = %(c)s""",
     "channel_quality, told": """update bridged.channels
