@@ -17,12 +17,15 @@ from bench import door, idle, stock, usage
 from bench.bench_webhooks import task
 from bench.door import installation
 from bench.estate import Estate, estate, stocked
-from bench.stand import TESTS, environment, keep
+from bench.stand import TESTS, environment, keep, simulated
+from bench.subject import Task
+from bench.worlds import Served
 
 FIRST = 25
 """Connections, of about ten thousand objects each, at which sizes are taken for the first time."""
 OBJECTS = 10_000
 EVENTS = 20_000
+SYNCS = 20
 MILLION = 1_000_000
 LOG = ("events", "deliveries", "changes")
 
@@ -138,3 +141,11 @@ def test_idle(request: pytest.FixtureRequest) -> None:
             result[str(count)] = told("idle.py", idle.Task(place.owner, place.postmaster)) | {"load": load()}
     keep("growth-idle", result)
     print(f"\n{orjson.dumps(result, option=orjson.OPT_INDENT_2).decode()}")
+
+
+def test_hourly() -> None:
+    """What a sync takes in which nothing is new: requests, and CPU."""
+    with simulated(Served(OBJECTS)) as (sim, pid):
+        found = told("hourly.py", Task(sim.url, sim.key, pid, (), times=SYNCS)) | {"load": load()}
+    keep("growth-hourly", found)
+    print(f"\n{orjson.dumps(found, option=orjson.OPT_INDENT_2).decode()}")

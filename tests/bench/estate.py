@@ -36,7 +36,7 @@ insert into bridged.sync_settings (workspace_id, connection_id, kinds, every_sec
 insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, finished_at,
     cause)
   select workspace_id, id, 'complete', gen_random_uuid(), (select array_agg(name) from k), 0, t, t, t, 'schedule'
-  from c, generate_series(now() - interval '20 hours', now() - interval '1 minute', '1 hour') t;
+  from c, generate_series(now() - interval '19 hours 9 minutes', now(), '1 hour') t;
 insert into bridged.kinds (workspace_id, connection_id, kind, run_id, complete, complete_as_of, finished_at)
   select workspace_id, id, name, (select max(r.id) from bridged.runs r where r.connection_id = c.id), true, now(), now()
   from c, k;

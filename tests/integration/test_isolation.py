@@ -9,7 +9,9 @@ from psycopg import sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
+from bridged.core import db
 from bridged.core.db import APP_ROLE, INBOX_ROLE
+from bridged.core.errors import SettingsError
 from bridged.mirror.kinds import KINDS
 from ground import WORKSPACE, Cluster
 
@@ -280,3 +282,12 @@ async def test_switching_row_security_off_gives_an_error_not_rows(app: psycopg.A
     await app.execute("set row_security = off")
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         await app.execute("select * from bridged.connections")
+
+
+async def test_sessions_that_are_not_the_applications_are_refused(cluster: Cluster, standing: str) -> None:
+    """As behind a pooler that drops the startup parameter `options`: it hands out the owner's."""
+    async with db._pool(cluster.url(standing), 1, timeout=5) as owners:
+        with pytest.raises(SettingsError, match="do not run as bridged_app"):
+            await db._refuse_others(owners)
+    async with db._pool(cluster.app_url(standing), 1, timeout=5) as ours:
+        await db._refuse_others(ours)

@@ -141,11 +141,25 @@ async def owning(settings: Settings) -> AsyncGenerator[Conn]:
             yield conn
 
 
+async def _refuse_others(pool: AsyncConnectionPool[Conn]) -> None:
+    """Raises SettingsError where sessions are not the application's role's: a pooler in between has dropped the startup
+    parameter that asks for it, and the owner sees every tenant's rows.
+    """
+    with mapped():
+        async with pool.connection() as conn:
+            row = await (await conn.execute("select current_user::text as role")).fetchone()
+    if row is None or row["role"] != APP_ROLE:
+        raise SettingsError(
+            f"The database's sessions do not run as {APP_ROLE}.",
+            hint="Let BRIDGED_DATABASE_URL lead to PostgreSQL itself; PgBouncer drops what separates tenants.",
+        )
+
+
 @contextlib.asynccontextmanager
 async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
     """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pools.
 
-    Raises DatabaseUnavailable, MigrationFailed.
+    Raises DatabaseUnavailable, MigrationFailed, SettingsError.
     """
     embedded = None if settings.database_url else Embedded(settings.home)
     if embedded is not None:
@@ -156,6 +170,7 @@ async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[
             migrate(url, create_database=embedded is not None)
         door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, timeout=_DOOR_TIMEOUT, door=True)
         async with _pool(app_conninfo(settings, embedded), size, timeout=15) as pool, door:
+            await _refuse_others(pool)
             yield Database(pool, door)
     finally:
         if embedded is not None:
