@@ -60,7 +60,8 @@ def test_objects(request: pytest.FixtureRequest) -> None:
         "per_million": {name: per_million(found) for name, found in cost.items()},
         "derived": derived,
     }
-    assert result["objects"]["all"] == sum(found["stored"] for found in cost.values())
+    # PostgreSQL's own estimate of its rows.
+    assert result["objects"]["all"] == pytest.approx(sum(found["stored"] for found in cost.values()), rel=0.01)
     keep("growth-objects", result)
     print(f"\n{orjson.dumps(result, option=orjson.OPT_INDENT_2).decode()}")
 

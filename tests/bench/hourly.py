@@ -1,4 +1,4 @@
-"""The process that syncs an account again and again in which nothing happens: what each of ten thousand costs each hour.
+"""The process that syncs an account again and again in which nothing happens: what each of many costs each hour.
 
 `python tests/bench/hourly.py '{"url": …, "key": …, "simulator": PID, "kinds": [], "times": 20}'`; it prints one line of
 JSON.
@@ -18,7 +18,6 @@ from bench.subject import Task
 from bridged import app as root
 from bridged.cli import entry
 from bridged.core.settings import Settings
-from bridged.mirror.kinds import KINDS
 
 
 async def main() -> int:
@@ -27,11 +26,12 @@ async def main() -> int:
         home = Path(folder) / "home"
         async with root.opened(Settings(home=home, stripe_api_base=task.url)) as app:
             connection = (await root.connect(app, task.key, None)).connection
-            await root.sync(app, connection, kinds=KINDS, pace=1.0)
+            kinds = (await root.steering.settings(app.database, connection)).active
+            await root.sync(app, connection, kinds=kinds, pace=1.0)
             await asyncio.sleep(1.2)
             before, requests = usage.spent(postmaster(home), task.simulator), 0
             for _ in range(task.times):
-                report = await root.sync(app, connection, kinds=KINDS, cause="schedule")
+                report = await root.sync(app, connection, kinds=kinds, cause="schedule")
                 assert report.complete
                 requests += report.requests
             cost = usage.spent(postmaster(home), task.simulator) - before
