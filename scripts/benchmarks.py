@@ -211,6 +211,66 @@ def _said(found: dict[str, Any]) -> str:
     return f"{found['seconds']:.1f} s, {found['over_lower_bound']:.2f} x"
 
 
+_GROWTH = """
+## Growth
+
+What docs/guide/growth.md reckons with, measured by `make bench` (`bench_growth.py`) on disk, with PostgreSQL as it
+comes. Others used the same cores the whole time ("load": of the machine, over 1, 5 and 15 minutes): CPU can be
+compared, the clock cannot.
+"""
+
+
+def growth() -> str:
+    """Whichever of its parts were measured."""
+    parts = {"objects": _objects, "events": _events, "hourly": _hourly, "idle": _idle}
+    found = [make(each) for name, make in parts.items() for each in read(f"growth-{name}.json")]
+    return _GROWTH + "".join(found) if found else ""
+
+
+def _sized(rows: dict[str, dict[str, int]]) -> list[list[str]]:
+    return [[name, *(f"{each[part]:,}" for part in ("heap", "toast", "indexes"))] for name, each in rows.items()]
+
+
+def _objects(found: dict[str, Any]) -> str:
+    text = f"\nBytes of an object, in all and in the first connections (load {found['load']}):\n\n"
+    rows = {f"{found['objects'][name]:,} objects": each for name, each in found["bytes_each"].items()}
+    text += table(["", "rows", "TOAST", "indexes"], _sized(rows))
+    text += "\nStoring a million of them, and bytes of what follows from them for each customer:\n\n"
+    cost = found["per_million"]["rest"]
+    text += table([name.replace("_", " ") for name in cost], [[f"{each:,}" for each in cost.values()]])
+    return text + "\n" + table(["", "rows", "TOAST", "indexes"], _sized(found["derived"]["bytes_a_customer"]))
+
+
+def _events(found: dict[str, Any]) -> str:
+    text = f"\nBytes an event of {found['body_bytes']:,} bytes leaves when it was applied (load {found['load']}):\n\n"
+    return text + table(["", "rows", "TOAST", "indexes"], _sized(found["bytes_an_event"]))
+
+
+def _hourly(found: dict[str, Any]) -> str:
+    return (
+        f"\nA sync of ten thousand objects in which nothing is new: {found['requests_each']:g} requests, "
+        f"{found['python_ms_each']:.0f} ms of CPU in Python and {found['postgresql_ms_each']:.0f} in PostgreSQL "
+        f"(load {found['load']}).\n"
+    )
+
+
+def _idle(found: dict[str, Any]) -> str:
+    text = "\nA worker's passes over connections with nothing to do, each tenth with a playbook, in milliseconds:\n\n"
+    counts = [name for name in found if name.isdigit()]
+    heads = [f"{what} at {int(name):,}" for name in counts for what in ("elapsed", "Python", "PostgreSQL")]
+    rows = [
+        [each["pass"], *(f"{value:,.1f}" for name in counts for value in _taken(found[name], each["pass"]))]
+        for each in found[counts[0]]["passes"]
+    ]
+    loads = "; ".join(f"{int(name):,}: {found[name]['load']}" for name in counts)
+    return f"{text}{table(['pass', *heads], rows)}\nLoad at {loads}.\n"
+
+
+def _taken(found: dict[str, Any], name: str) -> list[float]:
+    each = next(each for each in found["passes"] if each["pass"] == name)
+    return [each["ms"], each["python_ms"], each["postgresql_ms"]]
+
+
 def main() -> None:
     found = sorted(read("backfill-*.json"), key=_order)
     alone = read("ingest.json")
@@ -221,7 +281,8 @@ def main() -> None:
     )
     text += "\n## First sync\n\n![Elapsed and lower bound](benchmarks.svg)\n\n" + backfills(found) + _DISTRIBUTIONS
     PAGE.write_text(
-        text + "".join(ingest(each) for each in alone) + webhooks(read("webhooks-receive.json")), encoding="utf-8"
+        text + "".join(ingest(each) for each in alone) + webhooks(read("webhooks-receive.json")) + growth(),
+        encoding="utf-8",
     )
     CHART.write_text(chart(found), encoding="utf-8")
 

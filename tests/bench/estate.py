@@ -36,7 +36,7 @@ insert into bridged.sync_settings (workspace_id, connection_id, kinds, every_sec
 insert into bridged.runs (workspace_id, connection_id, state, holder, kinds, upper, began, started_at, finished_at,
     cause)
   select workspace_id, id, 'complete', gen_random_uuid(), (select array_agg(name) from k), 0, t, t, t, 'schedule'
-  from c, generate_series(now() - interval '19 hours 9 minutes', now(), '1 hour') t;
+  from c, generate_series(now() - interval '4 hours 9 minutes', now(), '1 hour') t;
 insert into bridged.kinds (workspace_id, connection_id, kind, run_id, complete, complete_as_of, finished_at)
   select workspace_id, id, name, (select max(r.id) from bridged.runs r where r.connection_id = c.id), true, now(), now()
   from c, k;
@@ -97,7 +97,7 @@ class Estate:
         return [(row[0], row[1]) for row in self.run(_CONNECTIONS, (count,))]
 
     def furnish(self) -> None:
-        """What an idle connection has: settings, hourly runs of a day, claims, a channel; each tenth has a playbook and
+        """What an idle connection has: settings, five hourly runs, claims, a channel; each tenth has a playbook and
         somebody who is told of alerts. Nothing is due within ten minutes.
         """
         built = next(iter(catalogue.BUILT_INS))
