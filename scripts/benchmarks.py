@@ -1,5 +1,6 @@
 """Writes docs/benchmarks.md and docs/benchmarks.svg from what `make bench` left in artefacts/bench."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -224,7 +225,8 @@ def growth() -> str:
     """Whichever of its parts were measured."""
     parts = {"objects": _objects, "events": _events, "hourly": _hourly, "idle": _idle}
     found = [make(each) for name, make in parts.items() for each in read(f"growth-{name}.json")]
-    return _GROWTH + "".join(found) if found else ""
+    days = sorted(datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in RESULTS.glob("growth-*.json"))
+    return f"{_GROWTH}Measured on {days[-1]:%d %B %Y}.\n{''.join(found)}" if found else ""
 
 
 def _sized(rows: dict[str, dict[str, int]]) -> list[list[str]]:
