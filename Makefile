@@ -51,8 +51,9 @@ else
 	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
 endif
 
-docs: install ## generate docs/reference/cli.md and api.md from commands and routes
+docs: install ## generate docs/reference/cli.md and api.md from commands and routes, then the site in artefacts/site
 	$(BIN)/python scripts/reference.py
+	$(BIN)/python scripts/site.py
 
 lock: install ## resolve the dependencies of pyproject.toml anew (ARGS=--upgrade: to the newest)
 	scripts/lock $(ARGS)

@@ -38,16 +38,17 @@ def api() -> str:
         for method, operation in item.items():
             lines += ["", f"## {method.upper()} {path}", "", operation["description"], ""]
             lines += _operation(operation)
-    lines += ["", "# Documents"]
+    lines += ["", "## Documents"]
     for name, schema in sorted(schemas.items()):
         if "Validation" not in name:
-            lines += ["", f"## {name}", "", schema.get("description", "").replace("\n", " "), ""]
+            lines += ["", f"### {name}", "", schema.get("description", "").replace("\n", " "), ""]
             required = set(schema.get("required", ()))
             lines += [
                 _field(key, value, required=key in required and name.endswith("Body"))
                 for key, value in schema.get("properties", {}).items()
             ]
-    return HEAD.format("web") + "\n".join(lines) + "\n"
+    text = re.sub(r"docs/(guide/([a-z]+)\.md)", r"[\2](../\1)", "\n".join(lines))
+    return HEAD.format("web") + text + "\n"
 
 
 def _operation(operation: dict[str, Any]) -> Iterator[str]:
