@@ -100,8 +100,8 @@ def ingest(found: dict[str, Any]) -> str:
         )
     ]
     return (
-        "\n## Ingest alone\n\nWithout limits and latency; the naive way ran before and after, on the same "
-        "tables. Where others kept more of the machine busy in one than in the other, compare by CPU.\n\n"
+        f"\n## Ingest alone\n\n{measured([found])} Without limits and latency; the naive way ran before and after, "
+        "on the same tables. Where others kept more of the machine busy in one than in the other, compare by CPU.\n\n"
         + table(heads, rows)
         + f"\n{found['times_naive']} times the naive way by the clock, {found['times_naive_by_cpu']} times by CPU. "
         f"By its CPU, two cores of their own take {found['objects_per_second_of_two_cores']:,} objects a second.\n"
@@ -113,6 +113,7 @@ _WEBHOOKS = """
 
 The generator, `bridged serve` and its embedded PostgreSQL share the cores. Events are signed, about 4 KB long and
 indented as Stripe's are, and come over 64 kept connections; each is answered when it is on disk ({durability}).
+{measured}
 2,000 come before the measurement, which is of {events:,}; that each was answered 200 and is in the inbox once is
 checked. CPU is of one event, in microseconds.
 
@@ -128,14 +129,14 @@ _APPLY = """
 
 {events:,} events about rows all over the table, each of which changes two fields of a customer of 4 KB; the table was
 just written to disk, so that each page that is touched goes into the log whole. Of two cores: what so much CPU would
-give by itself, with nobody else on the machine and no waiting.
+give by itself, with nobody else on the machine and no waiting. {measured}
 
 """
 _MIRRORED = """
 ### From an event to its mirrored row
 
 From the sending of each event until its data was first seen in the row of the mirror by another connection, which
-looks every 10 ms: an upper bound. One `bridged serve` with its worker.
+looks every 10 ms: an upper bound. One `bridged serve` with its worker. {measured}
 
 """
 
@@ -148,11 +149,13 @@ def webhooks(found: list[dict[str, Any]]) -> str:
     names = ("rows", "per_second", "python_us", "postgresql_us", "wal_kb", "per_second_of_two_cores", "foreign_cores")
     if many:
         rows = [_cells(each, names) for each in [many[-1]["few"], *(found["many"] for found in many)]]
-        text += _APPLY.format(**many[-1]["many"]) + table(heads, rows)
+        text += _APPLY.format(measured=measured(many), **many[-1]["many"]) + table(heads, rows)
     heads = ["rows", "events/s", "p50 ms", "p99 ms", "longest ms", "others"]
     names = ("rows", "rate", "mirrored_p50_ms", "mirrored_p99_ms", "mirrored_max_ms", "foreign_cores")
     seen = sorted(read("webhooks-mirrored-*.json"), key=lambda each: each["rows"])
-    return text + (_MIRRORED + table(heads, [_cells(each, names) for each in seen]) if seen else "")
+    if seen:
+        text += _MIRRORED.format(measured=measured(seen)) + table(heads, [_cells(each, names) for each in seen])
+    return text
 
 
 def receiving(found: dict[str, Any]) -> str:
@@ -169,7 +172,7 @@ def receiving(found: dict[str, Any]) -> str:
         )
     ]
     durability = ", ".join(f"`{name}` {value}" for name, value in found["durability"].items())
-    text = _WEBHOOKS.format(durability=durability, **found["processes_1"])
+    text = _WEBHOOKS.format(durability=durability, measured=measured([found]), **found["processes_1"])
     return text + table(heads, rows) + _NAIVE.format_map(found)
 
 
@@ -215,7 +218,7 @@ def _said(found: dict[str, Any]) -> str:
 _GROWTH = """
 ## Growth
 
-What docs/guide/growth.md reckons with, measured by `make bench` (`bench_growth.py`) on disk, with PostgreSQL as it
+What [growth](guide/growth.md) reckons with, measured by `make bench` (`bench_growth.py`) on disk, with PostgreSQL as it
 comes. Others used the same cores the whole time ("load": of the machine, over 1, 5 and 15 minutes): CPU can be
 compared, the clock cannot.
 """
@@ -224,9 +227,10 @@ compared, the clock cannot.
 def growth() -> str:
     """Whichever of its parts were measured."""
     parts = {"objects": _objects, "events": _events, "hourly": _hourly, "idle": _idle}
-    found = [make(each) for name, make in parts.items() for each in read(f"growth-{name}.json")]
-    days = sorted(datetime.fromtimestamp(path.stat().st_mtime, UTC) for path in RESULTS.glob("growth-*.json"))
-    return f"{_GROWTH}Measured on {days[-1]:%d %B %Y}.\n{''.join(found)}" if found else ""
+    records = {name: read(f"growth-{name}.json") for name in parts}
+    found = [parts[name](each) for name, given in records.items() for each in given]
+    machines = [each for given in records.values() for each in given if "machine" in each]
+    return f"{_GROWTH}{measured(machines)}\n{''.join(found)}" if found else ""
 
 
 def _sized(rows: dict[str, dict[str, int]]) -> list[list[str]]:
@@ -273,15 +277,23 @@ def _taken(found: dict[str, Any], name: str) -> list[float]:
     return [each["ms"], each["python_ms"], each["postgresql_ms"]]
 
 
+def measured(found: list[dict[str, Any]]) -> str:
+    """When, with which version and on what: a figure without these says nothing later."""
+    return " ".join(
+        dict.fromkeys(
+            f"Measured on {on['day']} with version {on['version']}, on {on['cores']} cores and {on['memory_gb']} GB of "
+            f"memory, Python {on['python']}."
+            for on in (each["machine"] for each in found)
+        )
+    )
+
+
 def main() -> None:
     found = sorted(read("backfill-*.json"), key=_order)
     alone = read("ingest.json")
-    machine = (found or alone)[0]["machine"]
     text = _INTRODUCTION
-    text += (
-        f"\nMeasured on {machine['cores']} cores and {machine['memory_gb']} GB of memory, Python {machine['python']}.\n"
-    )
-    text += "\n## First sync\n\n![Elapsed and lower bound](benchmarks.svg)\n\n" + backfills(found) + _DISTRIBUTIONS
+    text += f"\n## First sync\n\n{measured(found)}\n\n![Elapsed and lower bound](benchmarks.svg)\n\n"
+    text += backfills(found) + _DISTRIBUTIONS
     PAGE.write_text(
         text + "".join(ingest(each) for each in alone) + webhooks(read("webhooks-receive.json")) + growth(),
         encoding="utf-8",

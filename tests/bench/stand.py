@@ -6,12 +6,14 @@ import platform
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import orjson
 
+import bridged
 from bench.subject import Task
 from bench.worlds import Served, Told
 
@@ -69,7 +71,13 @@ def doubts(found: dict[str, Any]) -> list[str]:
 
 def machine() -> dict[str, Any]:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {"cores": os.cpu_count(), "memory_gb": round(memory), "python": platform.python_version()}
+    return {
+        "cores": os.cpu_count(),
+        "memory_gb": round(memory),
+        "python": platform.python_version(),
+        "day": datetime.now(UTC).date().isoformat(),
+        "version": bridged.__version__,
+    }
 
 
 def keep(name: str, found: dict[str, Any]) -> None:

@@ -211,7 +211,7 @@ def ask(
 @cli.command
 def demo(
     *,
-    once: Annotated[bool, Parameter(negative="", help="Exit when done; leave no status page running.")] = False,
+    once: Annotated[bool, Parameter(negative="", help="Exit when done; leave no dashboard running.")] = False,
     size: Annotated[str, Parameter(help="How big a merchant to simulate: tiny, small, medium.")] = "small",
 ) -> int:
     """See the product at work on a simulated Stripe account: nothing to sign up for, nothing leaves the machine."""
@@ -223,9 +223,9 @@ def serve(
     *,
     host: Annotated[str, Parameter(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, Parameter(help="Port to listen on; 0 takes a free one.")] = 8080,
-    worker: Annotated[bool, Parameter(help="Also run the syncs that are due, in this process.")] = True,
+    worker: Annotated[bool, Parameter(help="Also do a worker's work, in this process.")] = True,
 ) -> int:
-    """Serve the status page, the API and the health checks, and run the syncs that are due."""
+    """Serve the dashboard, the API, webhooks and the health checks, and do what is due."""
     return guarded(lambda given: _long_running().serve(given, host=host, port=port, worker=worker))
 
 
@@ -258,7 +258,7 @@ def sim(
     deliver: Annotated[bool, Parameter(negative="", help="Also deliver events to the webhook endpoints made.")] = False,
     whatsapp: Annotated[bool, Parameter(negative="", help="Also serve a simulated WhatsApp Cloud API.")] = False,
 ) -> int:
-    """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as one line of JSON."""
+    """Serve a simulated Stripe account on 127.0.0.1; its address and keys are printed as JSON."""
     return guarded(lambda _: _long_running().serve_simulator(port, seed, size, deliver=deliver, whatsapp=whatsapp))
 
 
