@@ -21,6 +21,7 @@ def commands() -> str:
     """The reference of all commands, in Markdown."""
     text = cli.generate_docs(output_format="markdown", recursive=True)
     text = re.sub(r"[ \t]+$", "", text, flags=re.MULTILINE)
+    text = text.replace("# bridged\n", "# Commands\n", 1)
     return HEAD.format("cli") + re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 

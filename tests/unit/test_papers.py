@@ -79,6 +79,13 @@ def test_the_reference_of_commands_is_generated() -> None:
     assert subprocess.run(command, cwd=ROOT, check=False).returncode == 0, "run `make docs`"
 
 
+def test_documents_of_the_api_have_names_of_their_own() -> None:
+    """Of two with one name the reference would show the modules they are in."""
+    names = re.findall(r"^### (\S+)$", read(REFERENCE / "api.md"), flags=re.MULTILINE)
+    assert len(names) > 100
+    assert [each for each in names if "__" in each or each.endswith(("-Input", "-Output"))] == []
+
+
 def locked(name: str) -> dict[str, str]:
     text = read(ROOT / "requirements" / f"{name}.txt")
     return dict(re.findall(r"^([a-z0-9._-]+)==([^\s;]+)", text, flags=re.MULTILINE))

@@ -106,7 +106,7 @@ class OutcomeList(Document):
     url: str
 
 
-class SwitchBody(Document):
+class WritesBody(Document):
     """Whether the workspace allows writes at all."""
 
     allowed: bool
@@ -119,14 +119,14 @@ _ONE: dict[int | str, dict[str, Any]] = {200: {"model": ProposalDocument}}
 _MANY: dict[int | str, dict[str, Any]] = {200: {"model": OutcomeList}}
 
 
-@switch.get("/writes", responses={200: {"model": SwitchBody}}, openapi_extra=needs("read"))
+@switch.get("/writes", responses={200: {"model": WritesBody}}, openapi_extra=needs("read"))
 async def get_writes(app: CallersApp) -> Response:
     """Whether the workspace allows writes."""
     return json({"allowed": await writing.writes_allowed(app)})
 
 
-@switch.put("/writes", responses={200: {"model": SwitchBody}}, openapi_extra=needs("admin"))
-async def put_writes(app: CallersApp, actor: CallingActor, body: SwitchBody) -> Response:
+@switch.put("/writes", responses={200: {"model": WritesBody}}, openapi_extra=needs("admin"))
+async def put_writes(app: CallersApp, actor: CallingActor, body: WritesBody) -> Response:
     """Allow writes in this workspace, or forbid them."""
     await writing.allow_writes(app, actor, allowed=body.allowed)
     return json({"allowed": body.allowed})

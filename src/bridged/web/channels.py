@@ -115,7 +115,7 @@ class TemplateBody(Document):
     components: list[dict[str, Any]]
 
 
-class TestBody(Document):
+class ChannelTestBody(Document):
     """One message to oneself: a text or a template."""
 
     __test__ = False
@@ -278,7 +278,7 @@ async def resume_channel(
     openapi_extra=needs("write"),
 )
 async def try_channel(
-    app: CallersApp, actor: CallingActor, connection: Named, channel: OfChannel, body: TestBody
+    app: CallersApp, actor: CallingActor, connection: Named, channel: OfChannel, body: ChannelTestBody
 ) -> Response:
     """Send one message to yourself."""
     found = await connection_of(app, connection)

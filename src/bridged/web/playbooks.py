@@ -155,7 +155,7 @@ class WhyDocument(Document):
     data: list[VerdictDocument]
 
 
-class AlertDocument(Document):
+class PlaybookAlertDocument(Document):
     """Something our own people should know."""
 
     playbook: str
@@ -168,7 +168,7 @@ class AlertList(Document):
     """Alerts, newest first."""
 
     object: Literal["list"]
-    data: list[AlertDocument]
+    data: list[PlaybookAlertDocument]
     has_more: Literal[False]
     url: str
 

@@ -69,7 +69,7 @@ class ScoreList(BaseModel):
     bands: dict[str, int] = Field(description="How many customers are in each band.")
 
 
-class ChangeDocument(BaseModel):
+class ScoreChangeDocument(BaseModel):
     """A change of score or band. `cause`: `first`, `facts` or `weights`."""
 
     at: datetime
@@ -85,7 +85,7 @@ class ExplainedDocument(ScoreDocument):
     """A score with its rank (1 is the best) and its newest changes."""
 
     rank: int
-    history: list[ChangeDocument]
+    history: list[ScoreChangeDocument]
 
 
 class RefreshBody(Document):
