@@ -6,18 +6,22 @@ import json
 import re
 import shlex
 import subprocess
+import time
 import tomllib
 from collections.abc import Iterator
 from functools import cache
 from itertools import dropwhile
 from pathlib import Path
+from typing import Any
 
 import yaml
 from cyclopts import CycloptsError
 
 from bridged.cli import cli
 from bridged.core import settings
+from bridged.core.types import Secret
 from bridged.playbooks import conditions
+from bridged.profiles.scoring import notice
 from bridged.web.api import routes
 from unit.tree import ROOT, kept_files
 from unit.written import DOCS, GENERATED, Block, anchors, blocks, of, pages, walked
@@ -93,6 +97,18 @@ def test_data_is_what_it_says_it_is() -> None:
                 compile(each.text, str(each), "exec")
             case _:
                 pass
+
+
+def test_the_signature_is_checked_as_it_is_shown() -> None:
+    (shown,) = of("python")
+    given: dict[str, Any] = {}
+    exec(compile(shown.text, str(shown), "exec"), given)
+    genuine, now = given["genuine"], int(time.time())
+    header = notice.signature(Secret("whsec_shown"), b"{}", now)
+    assert genuine(header, b"{}", "whsec_shown")
+    assert not genuine(header, b"{} ", "whsec_shown")
+    assert not genuine(header, b"{}", "whsec_other")
+    assert not genuine(notice.signature(Secret("whsec_shown"), b"{}", now - 301), b"{}", "whsec_shown")
 
 
 def test_conditions_are_conditions() -> None:
