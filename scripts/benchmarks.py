@@ -1,6 +1,5 @@
 """Writes docs/benchmarks.md and docs/benchmarks.svg from what `make bench` left in artefacts/bench."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
