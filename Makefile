@@ -3,6 +3,8 @@ MAKEFLAGS += --no-print-directory
 WORKERS ?= 2
 ARGS ?=
 BIN := .venv/bin
+# Where the environment forbids it, every process compiles all it imports, and a run of the tests starts hundreds.
+export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
 .PHONY: help install ready fmt check test browser pictures bench soak docs demo lock

@@ -122,12 +122,12 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
     server = _Server(config)
     config.load()
     server.lifespan = config.lifespan_class(config)
-    socket = config.bind_socket()
-    task = asyncio.create_task(server.serve(sockets=[socket]))
+    # Left to uvicorn, whose `bind_socket` is not known to be TCP: asyncio would let Nagle hold back every answer 40 ms.
+    task = asyncio.create_task(server.serve())
     while not server.started:  # noqa: ASYNC110 - there is no event of it
         await asyncio.sleep(0.001)
     try:
-        yield f"http://127.0.0.1:{socket.getsockname()[1]}"
+        yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         app.state.ending.set()
         server.should_exit = True
