@@ -140,7 +140,7 @@ async def test_the_command_takes_any_number(seed: int) -> None:
     account = account_of(made)
     ids = [each["id"] for kind in ("customers", "invoices") for each in account.all(kind)][: 2 * MOST + 20]
     assert len(ids) > 2 * MOST
-    async with server.running(made) as sim, homed(sim.url) as home:
+    async with server.running(made) as sim, homed(sim.url, kept=True) as home:
         await home.url()  # keeps the server for all of these
         assert (await home.connect(sim.key())).code == 0
         ended = await home.run("sync", "--ids", "-", "--json", "--pace", "full", given="\n".join([*ids, ids[0]]))

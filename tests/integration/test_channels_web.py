@@ -33,7 +33,8 @@ from bridged.sim.whatsapp import Fault
 from bridged.worker.outbound import Outbound
 from numbered import TEMPLATE, TEXT
 from served import Web, serving, stored
-from simulation.command import BRIDGED, Running
+from simulation.born import Born
+from simulation.command import Running
 
 PHONE = "+34612345678"
 KILLED = Path(__file__).parents[1] / "simulation" / "killed.py"
@@ -303,7 +304,9 @@ def environment(line: Line) -> dict[str, str]:
     }
 
 
-async def command(line: Line, *words: str, program: tuple[str, ...] = (str(BRIDGED),)) -> Running:
+async def command(line: Line, *words: str, program: tuple[str, ...] = ()) -> Running:
+    if not program:
+        return Running(await Born.start(words, environment(line)))
     pipe = asyncio.subprocess.PIPE
     return Running(
         await asyncio.create_subprocess_exec(

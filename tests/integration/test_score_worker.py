@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -23,9 +21,9 @@ from bridged.profiles.scoring.model import DEFAULT
 from bridged.worker.scores import ANNOUNCE, SCORES, Scores
 from ground import WORKSPACE, new_scope
 from scored import stored_profiles
+from simulation.born import Born
+from simulation.command import Running
 from unit.profiles import good, nobody
-
-BRIDGED = Path(sys.executable).with_name("bridged")
 
 
 @pytest.fixture
@@ -86,11 +84,12 @@ async def test_the_commands(shop: tuple[root.App, Connection], owner: str, tmp_p
     }
 
     async def told(*command: str, code: int = 0, given: str = "") -> str:
-        done = await asyncio.to_thread(
-            subprocess.run, [BRIDGED, "score", *command], env=environ, input=given, text=True, capture_output=True
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout
+        running = Running(await Born.start(("score", *command), environ))
+        running.process.stdin.write(given.encode())
+        running.process.stdin.close()
+        done = await running.ended()
+        assert done.code == code, done.err
+        return done.out
 
     assert orjson.loads(await told("refresh", "--json"))["scored"] == 9
     shown = orjson.loads(await told("show", "cus_0", "--json"))

@@ -111,7 +111,7 @@ def test_what_is_no_time(given_text: str) -> None:
 
 
 async def test_the_commands() -> None:
-    async with homed("http://127.0.0.1:1") as home:
+    async with homed("http://127.0.0.1:1", kept=True) as home:
         await home.url()  # keeps the server for all of these
         made = await home.run("tokens", "create", "--name", "shop", "--scope", "read", "--scope", "sync", "--json")
         assert made.code == 0, made.err

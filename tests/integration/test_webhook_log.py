@@ -1,15 +1,12 @@
 """The log of webhooks: what was delivered, refused and applied is seen, found, replayed, and taken after all."""
 
 import asyncio
-import contextlib
 import hashlib
 import hmac
 import os
-import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -34,6 +31,8 @@ from bridged.sync.settings import Change
 from bridged.sync.webhooks import Bounds
 from ground import WORKSPACE, new_scope
 from served import Reply, Web, another_workspace, serving
+from simulation.born import Born
+from simulation.command import Running
 
 SECRET = "whsec_" + "a" * 32
 OTHER = "whsec_" + "b" * 32
@@ -511,18 +510,8 @@ async def bridged(settings: Settings, *arguments: str) -> tuple[int, str, str]:
         "BRIDGED_DATABASE_URL": settings.database_url.reveal(),
         "BRIDGED_MASTER_KEY": settings.master_key.reveal(),
     }
-    command = Path(sys.executable).with_name("bridged")
-    process = await asyncio.create_subprocess_exec(
-        command, *arguments, env=environment, stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-    )  # fmt: skip
-    try:
-        out, err = await asyncio.wait_for(process.communicate(), 60)
-    finally:
-        with contextlib.suppress(ProcessLookupError):
-            process.kill()
-    assert process.returncode is not None
-    return process.returncode, out.decode(), err.decode()
+    ended = await Running(await Born.start(arguments, environment)).ended()
+    return ended.code, ended.out, ended.err
 
 
 async def test_the_command(desk: Desk, settings: Settings) -> None:

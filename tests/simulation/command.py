@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-import sys
 import tempfile
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 import orjson
 
-BRIDGED = Path(sys.executable).with_name("bridged")
+from simulation.born import Born
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Ended:
 class Running:
     """A command under way, leader of its own process group."""
 
-    process: asyncio.subprocess.Process
+    process: asyncio.subprocess.Process | Born
 
     def kill(self, number: int = signal.SIGKILL) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -65,18 +64,9 @@ class Home:
             "HOME": str(self.path.parent),
             "BRIDGED_HOME": str(self.path),
             "BRIDGED_STRIPE_API_BASE": self.api,
-            "PYTHONWARNINGS": "error::RuntimeWarning,error::ResourceWarning",
             **self.settings,
         }
-        process = await asyncio.create_subprocess_exec(
-            BRIDGED,
-            *words,
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-            env=environment,
-        )
-        assert process.stdin is not None
+        process = await Born.start(words, environment)
         if given is not None:
             process.stdin.write(given.encode())
         process.stdin.close()
@@ -102,11 +92,16 @@ class Home:
 
 
 @contextlib.asynccontextmanager
-async def homed(api: str, **settings: str) -> AsyncIterator[Home]:
-    """A home with spaces in its path; its server is gone afterwards, whatever happened."""
+async def homed(api: str, *, kept: bool = False, **settings: str) -> AsyncIterator[Home]:
+    """A home with spaces in its path; its server is gone afterwards, whatever happened.
+
+    `kept`: the server runs all the while, else each command starts and stops it.
+    """
     with tempfile.TemporaryDirectory(prefix="bridged tests ", ignore_cleanup_errors=True) as folder:
         home = Home(Path(folder) / "a home", api, settings)
         try:
+            if kept:
+                await home.url()
             yield home
         finally:
             await home.run("db", "stop")

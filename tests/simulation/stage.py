@@ -84,17 +84,25 @@ class Mirror:
     connection: str
 
     def rows(self, kind: str) -> dict[str, dict[str, Any]]:
-        with psycopg.connect(self.url, row_factory=dict_row) as conn:
-            found = conn.execute(
-                f"select id, data, deleted, dirty, as_of, known_until from stripe.{kind} where connection_id = %s",
-                (self.connection,),
-            )
-            return {row["id"]: row for row in found.fetchall()}
+        with self._looking() as conn:
+            return self._rows(conn, kind)
 
     def differences(self, account: Account, kinds: Iterable[str] | None = None) -> list[str]:
         """What is not as Stripe has it; empty when the mirror is true."""
         held = truth(account)
-        return [line for kind in kinds or held for line in compare(kind, held[kind], self.rows(kind))]
+        with self._looking() as conn:
+            return [line for kind in kinds or held for line in compare(kind, held[kind], self._rows(conn, kind))]
+
+    def _looking(self) -> psycopg.Connection[dict[str, Any]]:
+        """Each statement by itself: what other connections have stored meanwhile is seen."""
+        return psycopg.connect(self.url, row_factory=dict_row, autocommit=True)
+
+    def _rows(self, conn: psycopg.Connection[dict[str, Any]], kind: str) -> dict[str, dict[str, Any]]:
+        found = conn.execute(
+            f"select id, data, deleted, dirty, as_of, known_until from stripe.{kind} where connection_id = %s",
+            (self.connection,),
+        )
+        return {row["id"]: row for row in found}
 
 
 def compare(kind: str, held: dict[str, Obj], rows: dict[str, dict[str, Any]]) -> list[str]:

@@ -450,7 +450,7 @@ async def test_the_command(seed: int) -> None:
     account = account_of(made)
     async with (
         server.running(made) as sim,
-        homed(sim.url, BRIDGED_LOG_LEVEL="debug", BRIDGED_PUBLIC_URL=PUBLIC) as home,
+        homed(sim.url, kept=True, BRIDGED_LOG_LEVEL="debug", BRIDGED_PUBLIC_URL=PUBLIC) as home,
     ):
         plain = await home.run("connect", "--key-stdin", "--no-webhook", "--json", given=sim.key())
         assert plain.json["webhook"] is None
@@ -489,7 +489,10 @@ async def test_the_command(seed: int) -> None:
 
 async def test_connecting_never_fails_for_the_webhook(seed: int) -> None:
     made = build(seed, 2, cast_members=False)
-    async with server.running(made) as sim, homed(sim.url, BRIDGED_PUBLIC_URL="http://127.0.0.1:8080") as home:
+    async with (
+        server.running(made) as sim,
+        homed(sim.url, kept=True, BRIDGED_PUBLIC_URL="http://127.0.0.1:8080") as home,
+    ):
         connected = await home.connect(sim.key())
         assert connected.code == 0
         assert connected.json["webhook"]["error"]["code"] == "usage"

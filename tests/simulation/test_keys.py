@@ -24,7 +24,7 @@ async def home(seed: int) -> AsyncIterator[tuple[Home, server.Simulator]]:
     """An installation that logs all it can, on a server that hears what is asked of it."""
     async with (
         server.running(build(seed, 2, cast_members=False)) as sim,
-        homed(sim.url, BRIDGED_LOG_LEVEL="debug") as installed,
+        homed(sim.url, kept=True, BRIDGED_LOG_LEVEL="debug") as installed,
     ):
         yield installed, sim
 

@@ -104,7 +104,7 @@ async def test_scheduled_reading_waits_when_the_allowance_nears_its_end(settings
 async def test_the_command_names_what_it_repaired(seed: int) -> None:
     made = build(seed)
     account = account_of(made)
-    async with server.running(made) as sim, homed(sim.url) as home:
+    async with server.running(made) as sim, homed(sim.url, kept=True) as home:
         assert (await home.connect(sim.key())).code == 0
         early = await home.run("verify", "--json")
         assert early.code == 1

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from bridged.core.settings import Settings
 from bridged.sim import world
 from bridged.sim.courier import Weather
-from simulation.command import BRIDGED
+from simulation.born import Born
 from simulation.hooked import TOLD, Hooked, hooked
 from simulation.stage import build
 from simulation.test_kill import until
@@ -22,7 +22,7 @@ class Process:
     """`bridged serve` as a process of its own, to which the courier delivers."""
 
     place: Hooked
-    running: asyncio.subprocess.Process
+    running: asyncio.subprocess.Process | Born
 
     async def dead(self, within: float) -> bool:
         try:
@@ -38,7 +38,7 @@ class Process:
 
 
 async def serve(place: Hooked, *words: str) -> Process:
-    """Starts a process and turns the endpoint to it."""
+    """Starts a process, of this program or the command's own, and turns the endpoint to it."""
     assert place.settings.database_url is not None
     assert place.settings.master_key is not None
     environment = {
@@ -48,9 +48,11 @@ async def serve(place: Hooked, *words: str) -> Process:
         "BRIDGED_MASTER_KEY": place.settings.master_key.reveal(),
         "BRIDGED_STRIPE_API_BASE": place.settings.stripe_api_base,
     }
-    running = await asyncio.create_subprocess_exec(
-        *words, "serve", "--port", "0", stderr=asyncio.subprocess.PIPE, env=environment
-    )
+    serve = ("serve", "--port", "0")
+    if words:
+        running = await asyncio.create_subprocess_exec(*words, *serve, stderr=asyncio.subprocess.PIPE, env=environment)
+    else:
+        running = await Born.start(serve, environment)
     assert running.stderr is not None
     while True:
         line = (await asyncio.wait_for(running.stderr.readline(), 30)).decode()
@@ -104,7 +106,7 @@ async def test_at_any_moment(settings: Settings, seed: int) -> None:
     async with hooked(settings, build(rng.randrange(10_000), 2)) as place:
         await begun(place)
         for _ in range(5):
-            process = await serve(place, str(BRIDGED))
+            process = await serve(place)
             assert not await stir(place, rng, process, rng.random() * 1.5)
             await process.end()
             assert place.missing() == set()
@@ -120,7 +122,7 @@ async def begun(place: Hooked) -> None:
 
 async def at_rest(place: Hooked) -> None:
     """What is left is done by a process that nobody kills; what was lost on the way is found in the list."""
-    process = await serve(place, str(BRIDGED))
+    process = await serve(place)
     await all_there(place)
     await process.end()
     await place.up()
