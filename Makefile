@@ -51,6 +51,7 @@ ifdef SEEDS
 	  -k 'at_rest or two_steps' --seeds $$((($(SEEDS) + 3) / 4)) $(ARGS)
 else
 	$(BIN)/pytest -q -o python_files='soak_*.py' tests/simulation $(ARGS)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal -m turns --seeds 12 tests/simulation $(ARGS)
 endif
 
 docs: install ## generate docs/reference/cli.md and api.md from commands and routes, then the site in artefacts/site

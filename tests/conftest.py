@@ -12,18 +12,20 @@ import zlib
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import argon2
 import hypothesis
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from bridged.accounts.people import secrets as people_secrets
 from bridged.core.db import Conn, Database, open_database
 from bridged.core.embedded import Embedded
 from bridged.core.migrate import migrate
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
-from ground import WORKSPACE, Cluster, new_scope, scratch
+from ground import MASTER, WORKSPACE, Cluster, new_scope, scratch
 
 for name in [name for name in os.environ if name.startswith("BRIDGED_")]:
     del os.environ[name]
@@ -72,6 +74,15 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
     return report
 
 
+@pytest.fixture(scope="session", autouse=True)
+def real_hasher() -> Iterator[argon2.PasswordHasher]:
+    """What hashes passwords for real, a sixth of a second each; in tests it costs next to nothing."""
+    with pytest.MonkeyPatch.context() as patch:
+        real = people_secrets._hasher
+        patch.setattr(people_secrets, "_hasher", argon2.PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
+        yield real
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     with scratch() as home:
@@ -87,6 +98,7 @@ def _served(home: Path) -> Iterator[Cluster]:
         with psycopg.connect(embedded.url(database="postgres"), autocommit=True) as admin:
             # No test pulls the plug of this machine, and cloning without fsync is quick.
             admin.execute("alter system set fsync = off")
+            admin.execute("alter system set full_page_writes = off")
             admin.execute("select pg_reload_conf()")
             yield Cluster(embedded, admin)
     finally:
@@ -140,7 +152,7 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def settings(home: Path, owner: str) -> Settings:
     """Settings as with a PostgreSQL of one's own."""
-    return Settings(home=home, database_url=Secret(owner), master_key=Secret("a passphrase of the tests"))
+    return Settings(home=home, database_url=Secret(owner), master_key=Secret(MASTER))
 
 
 @pytest.fixture

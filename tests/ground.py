@@ -17,6 +17,8 @@ from bridged.mirror.store import Scope
 
 WORKSPACE = 1
 """The workspace every migrated database has."""
+MASTER = "dGhlIG1hc3RlciBrZXkgb2YgdGhlIHRlc3RzLCByYXc="
+"""A master key as `openssl rand -base64 32` makes it: a passphrase would be stretched at every start."""
 _MEMORY = Path("/dev/shm")
 _ROOM = 2 * 2**30
 

@@ -23,7 +23,7 @@ from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
 from bridged.stripe.client import PIN
-from ground import WORKSPACE, Cluster, new_scope
+from ground import MASTER, WORKSPACE, Cluster, new_scope
 from served import Web, another_workspace, serving
 
 SECRET = "whsec_" + "5ecReT" * 5
@@ -157,7 +157,7 @@ class Postbox:
 @contextlib.asynccontextmanager
 async def postbox(owner: str, home: Path) -> AsyncIterator[Postbox]:
     """Serves an installation on an empty database."""
-    settings = Settings(home=home, database_url=Secret(owner), master_key=Secret("a passphrase of the tests"))
+    settings = Settings(home=home, database_url=Secret(owner), master_key=Secret(MASTER))
     async with root.opened(settings) as app, serving(app) as web:
         async with app.database.transaction(WORKSPACE) as conn:
             scopes = [await new_scope(conn, name) for name in ("Acme", "Bolt", "Mute")]

@@ -13,6 +13,7 @@ import pytest
 
 from bridged.cli import alerts
 from bridged.core.errors import NotFound, UsageError
+from ground import MASTER
 
 
 class Hook(BaseHTTPRequestHandler):
@@ -40,7 +41,7 @@ def test_the_commands(
 ) -> None:
     monkeypatch.setenv("BRIDGED_DATABASE_URL", owner)
     monkeypatch.setenv("BRIDGED_HOME", str(home))
-    monkeypatch.setenv("BRIDGED_MASTER_KEY", "a passphrase of the tests")
+    monkeypatch.setenv("BRIDGED_MASTER_KEY", MASTER)
     monkeypatch.setenv("BRIDGED_PRIVATE_WEBHOOKS", "allow")
 
     def said(command: Callable[[], int], code: int = 0) -> str:

@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import argon2
 import psycopg
 import pytest
 from hypothesis import given
@@ -349,6 +350,11 @@ async def everywhere(house: House, browser: Browser) -> list[tuple[Page, int, st
         status, text, to = await ask
         found.append((page, status, text + to))
     return found
+
+
+def test_a_password_is_hashed_at_full_cost(real_hasher: argon2.PasswordHasher) -> None:
+    found = argon2.extract_parameters(real_hasher.hash(PASSWORD))
+    assert (found.type, found.memory_cost, found.time_cost) == (argon2.Type.ID, 65536, 3)
 
 
 async def test_no_page_without_its_need(house: House, owner: str) -> None:

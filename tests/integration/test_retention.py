@@ -25,7 +25,7 @@ from bridged.mirror.store import Scope
 from bridged.profiles.scoring.ranking import Sought
 from bridged.profiles.scoring.ranking import store as ranking
 from bridged.worker.inbound import Inbound
-from ground import WORKSPACE, new_scope
+from ground import MASTER, WORKSPACE, new_scope
 from served import another_workspace
 
 SPOKEN = """
@@ -216,7 +216,7 @@ def test_the_command_shows_them(
 ) -> None:
     monkeypatch.setenv("BRIDGED_DATABASE_URL", owner)
     monkeypatch.setenv("BRIDGED_HOME", str(home))
-    monkeypatch.setenv("BRIDGED_MASTER_KEY", "a passphrase of the tests")
+    monkeypatch.setenv("BRIDGED_MASTER_KEY", MASTER)
     assert database.size() == 0
     whole, *tables = capsys.readouterr().out.splitlines()
     assert re.fullmatch(r" +\d+\.\d MiB  the whole database", whole)

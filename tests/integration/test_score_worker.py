@@ -19,7 +19,7 @@ from bridged.core.jobs import Jobs
 from bridged.core.settings import Settings
 from bridged.profiles.scoring.model import DEFAULT
 from bridged.worker.scores import ANNOUNCE, SCORES, Scores
-from ground import WORKSPACE, new_scope
+from ground import MASTER, WORKSPACE, new_scope
 from scored import stored_profiles
 from simulation.born import Born
 from simulation.command import Running
@@ -79,7 +79,7 @@ async def test_the_commands(shop: tuple[root.App, Connection], owner: str, tmp_p
     environ = {name: value for name, value in os.environ.items() if not name.startswith("BRIDGED_")}
     environ |= {
         "BRIDGED_DATABASE_URL": owner,
-        "BRIDGED_MASTER_KEY": "a passphrase of the tests",
+        "BRIDGED_MASTER_KEY": MASTER,
         "BRIDGED_HOME": str(app.settings.home),
     }
 

@@ -21,6 +21,7 @@ from bridged.core import clock
 from bridged.core.settings import Settings
 from bridged.stripe.client import PIN
 from bridged.worker import working
+from ground import MASTER
 from served import serving
 from simulation.command import homed
 from simulation.stage import Stage, build, staged
@@ -229,7 +230,7 @@ async def test_row_level_security_that_somebody_lifted(settings: Settings, owner
 async def test_the_command_says_it_with_its_exit_code(settings: Settings, owner: str, seed: int) -> None:
     async with connected(settings, seed) as stage:
         await stage.sync()
-        given = {"BRIDGED_DATABASE_URL": owner, "BRIDGED_MASTER_KEY": "a passphrase of the tests"}
+        given = {"BRIDGED_DATABASE_URL": owner, "BRIDGED_MASTER_KEY": MASTER}
         async with homed(stage.sim.url, **given) as home:
             sound = await home.run("doctor", "--json")
             assert sound.code == 0, sound.out

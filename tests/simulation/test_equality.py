@@ -12,6 +12,7 @@ from bridged.core import db
 from bridged.core.settings import Settings
 from bridged.mirror.kinds import LISTED
 from bridged.sim import server
+from ground import MASTER
 from simulation.command import homed
 from simulation.stage import Mirror, account_of, build, compare, plain, sim_kind, staged, truth
 
@@ -22,7 +23,7 @@ def long_lists(held: dict[str, dict[str, object]]) -> int:
     return sum(len(each["data"]) > 10 for each in found)
 
 
-@pytest.mark.turns(3)
+@pytest.mark.turns(2)
 async def test_the_mirror_equals_stripe(settings: Settings, seed: int, turn: int) -> None:
     async with staged(settings, build(seed, 3 + seed % 25)) as stage:
         await stage.connect()
@@ -110,7 +111,7 @@ async def from_outside(url: str, key: str, account: str) -> dict[str, dict[str, 
 async def test_a_home_of_another_database(settings: Settings, owner: str, seed: int) -> None:
     """`BRIDGED_DATABASE_URL`: the same through PostgreSQL of one's own, with no embedded server at all."""
     made = build(seed, 2, cast_members=False)
-    keys = {"BRIDGED_DATABASE_URL": owner, "BRIDGED_MASTER_KEY": "a passphrase of the tests"}
+    keys = {"BRIDGED_DATABASE_URL": owner, "BRIDGED_MASTER_KEY": MASTER}
     async with server.running(made) as sim, homed(sim.url) as home:
         home.settings.update(keys)
         connected = await home.connect(sim.key())

@@ -135,7 +135,7 @@ async def test_filters_are_switched_back_and_forth(settings: Settings, seed: int
             await synced(shown, wanted)
 
 
-@pytest.mark.turns(3)
+@pytest.mark.turns(1)
 async def test_a_sync_that_is_cut_short_goes_on(settings: Settings, seed: int, turn: int) -> None:
     made = build(seed % 1000, 12)
     rng = random.Random(seed + turn)

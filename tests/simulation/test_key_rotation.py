@@ -32,13 +32,12 @@ from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.core.vault import open_vault
 from bridged.sim import server, world
-from ground import WORKSPACE, new_scope
+from ground import MASTER, WORKSPACE, new_scope
 from postbox import signed, written
 from simulation.command import Home, homed
 from simulation.test_kill import until
 from unit.tree import dotted, ours
 
-MASTER = "a passphrase of the tests"
 SIGNING = "whsec_" + "R0tat3" * 5
 MANY = 3 * keys.BATCH
 OPAQUE = {

@@ -72,7 +72,7 @@ def once(stage: Stage, ready: Callable[[Sync], bool], act: Callable[[], None]) -
     return watch
 
 
-@pytest.mark.turns(2)
+@pytest.mark.turns(1)
 async def test_a_world_that_never_rests(settings: Settings, seed: int, turn: int) -> None:
     """Events are enough while they tell of everything; what they keep to themselves, the next full listing finds."""
     rng, told = random.Random(seed), turn % 2 == 0

@@ -71,7 +71,7 @@ def refusing(stage: Stage, ids: Collection[str]) -> Iterator[None]:
         conn.execute("drop function stripe.refuse() cascade")
 
 
-@pytest.mark.turns(4)
+@pytest.mark.turns(2)
 async def test_stopped_anywhere_what_is_claimed_is_there(settings: Settings, seed: int, turn: int) -> None:
     """A page is refused while those behind it are stored already, or everything stops at any moment; or both."""
     rng = random.Random(seed * 10 + turn)

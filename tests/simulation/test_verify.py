@@ -160,7 +160,7 @@ def forget_events(stage: Stage) -> None:
         stage.account.collection("events").remove(event["id"])
 
 
-@pytest.mark.turns(3)
+@pytest.mark.turns(1)
 async def test_exactly_the_drift_is_found_and_repaired(settings: Settings, seed: int, turn: int) -> None:
     rng = random.Random(f"sabotage {seed}")
     async with staged(settings, build(seed)) as stage:
@@ -280,7 +280,7 @@ async def test_a_moved_created_is_found_in_its_wrong_month(settings: Settings, s
         assert stage.differences() == []
 
 
-@pytest.mark.turns(2)
+@pytest.mark.turns(1)
 async def test_rolling_runs_keep_to_their_budget_and_prove_everything(settings: Settings, seed: int, turn: int) -> None:
     budget = 50 + seed % 30
     async with staged(settings, build(seed)) as stage:

@@ -32,7 +32,7 @@ from bridged.sync.control import steering
 from bridged.sync.settings import Change
 from bridged.sync.webhooks import Applied
 from bridged.worker import inbound
-from ground import Cluster
+from ground import MASTER, Cluster
 from simulation.hooked import SECRET, Hooked, hooked
 from simulation.stage import build
 
@@ -154,7 +154,7 @@ async def serve(settings: Settings, *, method: str = "webhooks") -> AsyncIterato
 async def hand(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Hand]:
     clone = cluster.clone()
     home: Path = tmp_path_factory.mktemp("behaviour")
-    given = Settings(home=home, database_url=Secret(cluster.url(clone)), master_key=Secret("a passphrase of the tests"))
+    given = Settings(home=home, database_url=Secret(cluster.url(clone)), master_key=Secret(MASTER))
     async for each in serve(given):
         yield each
     cluster.drop(clone)

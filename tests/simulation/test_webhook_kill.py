@@ -105,7 +105,7 @@ async def test_at_any_moment(settings: Settings, seed: int) -> None:
     rng = random.Random(seed)
     async with hooked(settings, build(rng.randrange(10_000), 2)) as place:
         await begun(place)
-        for _ in range(5):
+        for _ in range(3):
             process = await serve(place)
             assert not await stir(place, rng, process, rng.random() * 1.5)
             await process.end()

@@ -94,7 +94,7 @@ async def ours(place: Hooked, rng: random.Random, ending: asyncio.Event) -> None
             assert isinstance(error, BridgedError), error
 
 
-@pytest.mark.turns(4)
+@pytest.mark.turns(1)
 async def test_at_rest_the_mirror_equals_the_world(cluster: Cluster, tmp_path: Path, seed: int, turn: int) -> None:
     """Four worlds at once in each turn, for they wait much of the time."""
     places = [f"{seed} {turn} {number}" for number in range(AT_ONCE)]
