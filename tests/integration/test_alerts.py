@@ -261,7 +261,7 @@ async def test_a_sender_that_dies_is_followed_by_another(house: House, receiver:
     assert receiver.got == []
     receiver.hold = asyncio.Event()
     dying = asyncio.create_task(alerts.deliver_everywhere(house.app))
-    await asyncio.wait_for(receiver.knocked.wait(), 10)
+    await asyncio.wait_for(receiver.knocked.wait(), 120)
     dying.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await dying
@@ -294,7 +294,7 @@ async def test_no_transaction_is_open_while_the_receiver_answers(house: House, r
     await house.break_()
     receiver.hold = asyncio.Event()
     sending = asyncio.create_task(house.round())
-    await asyncio.wait_for(receiver.knocked.wait(), 10)
+    await asyncio.wait_for(receiver.knocked.wait(), 120)
     idle = "select count(*) from pg_stat_activity where usename = 'bridged_app' and state like 'idle in%%'"
     assert await house.ask(idle) == [(0,)]
     receiver.hold.set()

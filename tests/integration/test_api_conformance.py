@@ -51,7 +51,7 @@ def knock(url: str, token: str, connection: str, document: dict[str, Any], seed:
             def ask(case: Any) -> None:
                 if case.path_parameters and "connection" in case.path_parameters and sum(met.values()) % 2 == 0:
                     case.path_parameters["connection"] = connection
-                answer = case.call(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=20)
+                answer = case.call(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=120)
                 met[answer.status_code] += 1
                 case.validate_response(answer, checks=[not_a_server_error, status_code_conformance])
 

@@ -384,7 +384,7 @@ async def test_a_database_that_is_gone(street: Street, owner: str) -> None:
         for each in statements:
             await conn.execute(each.format("false").encode())
         try:
-            reply = await asyncio.wait_for(street.web.get("/api/v1/connections"), 60)
+            reply = await asyncio.wait_for(street.web.get("/api/v1/connections"), 240)
         finally:
             await conn.execute(statements[0].format("true").encode())
     assert (reply.status, reply.code) == (503, "database_unavailable")

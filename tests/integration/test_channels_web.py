@@ -78,7 +78,7 @@ class Line:
     async def state(self, message_id: str) -> str:
         return (await channels.message(self.app, self.connection, message_id))[0].state
 
-    async def until(self, message_id: str, state: str, within: float = 60.0) -> None:
+    async def until(self, message_id: str, state: str, within: float = 240.0) -> None:
         async with asyncio.timeout(within):
             while await self.state(message_id) != state:  # noqa: ASYNC110 - of another task's, in the database
                 await asyncio.sleep(0.05)
@@ -156,7 +156,7 @@ async def test_a_message_goes_out_and_comes_back_through_the_worker(line: Line) 
         assert person is not None
         line.whatsapp.courier.says(line.number, person, "STOP")
         await line.whatsapp.courier.pump()
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(240):
             while len(line.whatsapp.world.sent) < 2:  # noqa: ASYNC110 - the simulator's
                 await asyncio.sleep(0.05)
     finally:
@@ -374,7 +374,7 @@ async def test_a_worker_that_is_killed_sends_nothing_twice(line: Line, point: st
     """SIGKILL, for real; then another worker runs, with the dead one's lease run out."""
     message = await line.put("one")
     running = await command(line, "worker", program=(sys.executable, str(KILLED), point))
-    assert (await running.ended(30)).code == -9
+    assert (await running.ended()).code == -9
     assert len(line.whatsapp.world.requests) == requests
     with psycopg.connect(line.owner) as conn:
         conn.execute(
@@ -398,7 +398,7 @@ async def test_the_simulator_of_the_command_line(line: Line) -> None:
     running = await command(line, "sim", "--whatsapp", "--size", "tiny")
     assert running.process.stdout is not None
     text = b""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while not text.rstrip().endswith(b"}\n}") and not text.rstrip().endswith(b"}"):
             text += await running.process.stdout.read(4096)
         while True:

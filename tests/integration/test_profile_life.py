@@ -58,7 +58,7 @@ async def test_a_worker_keeps_them_current(settings: Settings) -> None:
 
 
 async def _until(app: root.App, connection: Connection, customer: str, holds: Any) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while True:
             try:
                 if holds((await profiles.show(app, connection, customer)).profile):

@@ -187,7 +187,7 @@ async def test_a_sender_that_dies_is_followed_by_another(shop: Shop, receiver: R
     await shop.fall("cus_0")
     receiver.hold = asyncio.Event()
     dying = asyncio.create_task(shop.send())
-    await asyncio.wait_for(receiver.knocked.wait(), 10)
+    await asyncio.wait_for(receiver.knocked.wait(), 120)
     assert (await shop.sent())[0].attempts == 1
     dying.cancel()
     with contextlib.suppress(asyncio.CancelledError):
@@ -204,7 +204,7 @@ async def test_no_transaction_is_open_while_the_receiver_answers(shop: Shop, rec
     await shop.fall("cus_0")
     receiver.hold = asyncio.Event()
     sending = asyncio.create_task(shop.send())
-    await asyncio.wait_for(receiver.knocked.wait(), 10)
+    await asyncio.wait_for(receiver.knocked.wait(), 120)
     async with await psycopg.AsyncConnection.connect(owner) as conn:
         cursor = await conn.execute(
             "select count(*) from pg_stat_activity where usename = 'bridged_app' and state like 'idle in%%'"

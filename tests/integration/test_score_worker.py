@@ -60,7 +60,7 @@ async def test_a_worker_scores_who_is_due_and_what_new_weights_change(shop: tupl
 
 async def until(app: root.App, connection: Connection, version: int) -> None:
     """Until all nine are scored by these weights."""
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(240):
         while True:
             async with app.database.transaction(WORKSPACE) as conn:
                 cursor = await conn.execute(

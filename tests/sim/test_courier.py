@@ -69,7 +69,7 @@ class Receiver:
 
     async def until(self, number: int) -> None:
         """Waits until so many deliveries have come."""
-        async with asyncio.timeout(5), self.arrived:
+        async with asyncio.timeout(120), self.arrived:
             await self.arrived.wait_for(lambda: len(self.got) >= number)
 
 

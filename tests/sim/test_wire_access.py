@@ -27,7 +27,7 @@ def sim() -> Iterator[Simulator]:
 def get(sim: Simulator, path: str, **headers: str) -> tuple[int, dict[str, Any], dict[str, str]]:
     request = urllib.request.Request(sim.url + path, headers={k.replace("_", "-"): v for k, v in headers.items()})
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, json.load(answer), dict(answer.headers)
     except HTTPError as error:
         with error:

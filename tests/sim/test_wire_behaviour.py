@@ -39,7 +39,7 @@ def call(sim: Simulator, method: str, path: str, body: Any = None, **headers: st
         data = json.dumps(body).encode() if control else urllib.parse.urlencode(body, doseq=True).encode()
     request = urllib.request.Request(sim.url + path, data=data, method=method, headers=sent)
     try:
-        with urllib.request.urlopen(request, timeout=5) as answer:
+        with urllib.request.urlopen(request, timeout=120) as answer:
             return answer.status, json.load(answer), dict(answer.headers)
     except HTTPError as error:
         with error:
@@ -362,7 +362,7 @@ def test_the_command_prints_one_line() -> None:
         for key in (account["key"], account["restricted_key"]):
             headers = {"Authorization": f"Bearer {key}"}
             request = urllib.request.Request(f"{said['url']}/v1/customers?limit=1", headers=headers)
-            with urllib.request.urlopen(request, timeout=5) as answer:
+            with urllib.request.urlopen(request, timeout=120) as answer:
                 assert json.load(answer)["object"] == "list"
         process.terminate()
         assert process.wait(10) == 0

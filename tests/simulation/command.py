@@ -40,7 +40,7 @@ class Running:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(number)
 
-    async def ended(self, within: float = 60.0) -> Ended:
+    async def ended(self, within: float = 240.0) -> Ended:
         try:
             out, err = await asyncio.wait_for(self.process.communicate(), within)
         except TimeoutError:
@@ -72,7 +72,7 @@ class Home:
         process.stdin.close()
         return Running(process)
 
-    async def run(self, *words: str, given: str | None = None, within: float = 60.0) -> Ended:
+    async def run(self, *words: str, given: str | None = None, within: float = 240.0) -> Ended:
         return await (await self.start(*words, given=given)).ended(within)
 
     async def connect(self, key: str) -> Ended:

@@ -169,7 +169,7 @@ async def test_a_worker_that_lives(settings: Settings, seed: int) -> None:
             with psycopg.connect(stage.url) as conn:
                 return conn.execute("select 1 from jobs.procrastinate_workers").fetchone() is not None
 
-        await until(seen, 20)
+        await until(seen, 240)
         shown = {each.id: each for each in await checkup.installation(stage.app)}
         assert shown["workers"].severity == "ok"
 

@@ -127,7 +127,7 @@ async def test_a_pool_of_two_is_enough(settings: Settings, seed: int, monkeypatc
     monkeypatch.setattr(root, "open_database", lambda given, **_: db.open_database(given, size=2))
     async with staged(settings, build(seed, 2)) as stage:
         await stage.connect()
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(240):
             report = await stage.sync()
         assert report.complete
         assert stage.differences() == []

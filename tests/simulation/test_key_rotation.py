@@ -240,7 +240,7 @@ async def test_who_writes_while_the_keyset_changes_waits_and_uses_the_new_key(se
             await two.vault.current(conn)
             changing = asyncio.create_task(keys.rotate(one, SYSTEM))
             waiting = "select 1 from pg_locks where locktype = 'advisory' and not granted"
-            await until(lambda: bool(rows(owner, waiting)), 30)
+            await until(lambda: bool(rows(owner, waiting)), 240)
             assert two.vault.keys.primary == old
         rotated = await changing
         await filled(two, WORKSPACE, 0)

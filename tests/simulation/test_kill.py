@@ -52,7 +52,7 @@ class Place:
     async def under_way(self, pages: int = 3) -> None:
         """Until some pages of lists were answered, beyond what was so far."""
         before = len(listed(self.sim))
-        await until(lambda: len(listed(self.sim)) >= before + pages, 30)
+        await until(lambda: len(listed(self.sim)) >= before + pages, 240)
 
 
 def listed(sim: Simulator) -> list[tuple[str, str]]:
@@ -106,7 +106,7 @@ async def test_the_database_dies_under_a_sync(seed: int) -> None:
         postmaster = place.home.postmaster()
         assert postmaster is not None
         os.kill(postmaster, signal.SIGKILL)
-        ended = await work.ended(40)
+        ended = await work.ended()
         assert ended.code == 1
         assert ended.json["error"]["code"] == "database_unavailable"
         assert "Traceback" not in ended.err
@@ -169,7 +169,7 @@ async def test_a_second_one_gives_up(settings: Settings, seed: int, monkeypatch:
         stage.sim.log.clear()
         stage.rule("delay", path=r"^/v1/invoices\?", seconds=3, nth=2)
         first = asyncio.create_task(stage.sync())
-        await until(lambda: len(listed(stage.sim)) > 2, 10)
+        await until(lambda: len(listed(stage.sim)) > 2, 120)
         with pytest.raises(errors.LeaseHeld, match="Another process"):
             await stage.sync(kinds=(BY_NAME["coupons"],))
         report = await first

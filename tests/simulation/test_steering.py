@@ -49,7 +49,7 @@ async def last(stage: Stage) -> RunRecord | None:
     return next(iter(await steering.runs(stage.app.database, stage.connection, 1)), None)
 
 
-async def eventually(stage: Stage, true: Callable[[RunRecord], bool], seconds: float = 30) -> RunRecord:
+async def eventually(stage: Stage, true: Callable[[RunRecord], bool], seconds: float = 240) -> RunRecord:
     """The last run, as soon as it is so."""
     async with asyncio.timeout(seconds):
         while (run := await last(stage)) is None or not true(run):  # noqa: ASYNC110 - it happens in the database
@@ -238,7 +238,7 @@ async def test_a_change_of_pace_reaches_the_running_sync(settings: Settings, see
         await begin(stage)
         await eventually(stage, lambda run: run.state == "running")
         await steering.change(stage.app.database, stage.connection, Change(pace="full"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while stage.app.gates[stage.connection.account_key].pacer.pace != 1.0:  # noqa: ASYNC110 - see above
                 await asyncio.sleep(0.05)
         await eventually(stage, lambda run: run.state == "complete")

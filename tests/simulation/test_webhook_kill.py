@@ -55,7 +55,7 @@ async def serve(place: Hooked, *words: str) -> Process:
         running = await Born.start(serve, environment)
     assert running.stderr is not None
     while True:
-        line = (await asyncio.wait_for(running.stderr.readline(), 30)).decode()
+        line = (await asyncio.wait_for(running.stderr.readline(), 240)).decode()
         assert line, "it ended before it served"
         if found := re.search(r"Serving (http://\S+?)/?$", line.strip()):
             break
@@ -97,7 +97,7 @@ async def all_there(place: Hooked) -> None:
             not place.ask("select from bridged.events where state = 'pending'")
             and not place.ask("select from bridged.rereads")
         ),
-        30,
+        240,
     )
 
 

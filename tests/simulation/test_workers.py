@@ -45,7 +45,7 @@ class Yard:
         before = self.ask("select coalesce(max(id), 0) as id from jobs.procrastinate_workers")[0]["id"]
         started = await self.home.start("worker", *words)
         self.started.append(started)
-        await until(lambda: len(self.workers(before)) == QUEUES, 30)
+        await until(lambda: len(self.workers(before)) == QUEUES, 240)
         return started
 
     def workers(self, after: int = 0) -> list[dict[str, Any]]:
@@ -80,7 +80,7 @@ async def yard(made: Any, **options: Any) -> AsyncIterator[Yard]:
 async def stopped(*workers: Running) -> list[int]:
     for each in workers:
         each.kill(signal.SIGTERM)
-    return [(await each.ended(30)).code for each in workers]
+    return [(await each.ended()).code for each in workers]
 
 
 async def test_many_connections_on_two_workers(seed: int) -> None:
@@ -89,7 +89,7 @@ async def test_many_connections_on_two_workers(seed: int) -> None:
         async with root.opened(settings) as app:
             ids = await connect_many(app, place.sim, MANY, due=clock.now())
         workers = [await place.worker() for _ in range(2)]
-        await until(lambda: all(each["state"] == "complete" for each in place.runs()) and len(place.runs()) >= MANY, 90)
+        await until(lambda: all(each["state"] == "complete" for each in place.runs()) and len(place.runs()) >= MANY, 480)
         runs = place.runs()
         assert Counter(str(each["connection_id"]) for each in runs) == Counter(ids)
         assert {each["cause"] for each in runs} == {"schedule"}
@@ -109,15 +109,15 @@ async def test_another_worker_goes_on_with_what_a_killed_one_left(seed: int) -> 
         mirror = Mirror(place.url, connected.json["connection"])
         assert await place.queue() == 1
         first = await place.worker()
-        await until(lambda: len(listed(place.sim)) >= 20, 30)
+        await until(lambda: len(listed(place.sim)) >= 20, 240)
         second = await place.worker()
         holder = place.runs()[-1]["holder"]
         first.kill(signal.SIGKILL)
         await first.ended()
         await place.home.run("settings", "--pace", "full")
         # How soon it is, tests/bench/takeover.py measures; a machine that is busy with other tests takes its time.
-        await until(lambda: place.runs()[-1]["holder"] != holder, 60)
-        await until(lambda: place.runs()[-1]["state"] == "complete", 60)
+        await until(lambda: place.runs()[-1]["holder"] != holder, 240)
+        await until(lambda: place.runs()[-1]["state"] == "complete", 240)
         assert len(place.runs()) == 1
         assert mirror.differences(next(iter(made.accounts.values()))) == []
         pages = Counter(listed(place.sim))
@@ -131,7 +131,7 @@ async def test_a_worker_told_to_end_ends_at_a_page_and_gives_its_job_back(seed: 
         connected = await place.home.connect(place.sim.key())
         assert await place.queue() == 1
         worker = await place.worker()
-        await until(lambda: len(listed(place.sim)) >= 20, 30)
+        await until(lambda: len(listed(place.sim)) >= 20, 240)
         assert await stopped(worker) == [0]
         (run,) = place.runs()
         assert run["state"] == "interrupted"
@@ -142,7 +142,7 @@ async def test_a_worker_told_to_end_ends_at_a_page_and_gives_its_job_back(seed: 
         status = (await place.home.run("status", "--json")).json["connections"][0]
         assert (status["running"], status["paused"], status["last_run"]["state"]) == (False, False, "interrupted")
         other = await place.worker()
-        await until(lambda: place.runs()[-1]["state"] == "complete", 60)
+        await until(lambda: place.runs()[-1]["state"] == "complete", 240)
         assert len(place.runs()) == 1
         again = Counter(listed(place.sim))
         assert sum(1 for page in before if again[page] > before[page]) <= 60
@@ -178,6 +178,6 @@ async def test_the_commands(seed: int) -> None:
         assert (await place.home.run("resync", "--json")).json["queued"] is True
         assert (await place.home.run("runs")).code == 0
         served = await place.home.start("serve", "--port", "0")
-        await until(lambda: any(each["cause"] == "resync" for each in place.runs()), 30)
+        await until(lambda: any(each["cause"] == "resync" for each in place.runs()), 240)
         served.kill(signal.SIGTERM)
         assert (await served.ended()).code == 0
