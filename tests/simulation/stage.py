@@ -25,7 +25,7 @@ from bridged.stripe.patience import Patience
 from bridged.sync.run import Report
 
 QUICK = root.Wire(
-    timeouts=Timeouts(connect=1.0, total=5.0),
+    timeouts=Timeouts(connect=10.0, total=30.0),
     patience=Patience(base=0.002, cap=0.01, attempts=4, foreground_attempts=2),
     limits=lambda _: Limits(account=2000.0, endpoint=1000.0),
 )

@@ -89,7 +89,7 @@ async def test_many_connections_on_two_workers(seed: int) -> None:
         async with root.opened(settings) as app:
             ids = await connect_many(app, place.sim, MANY, due=clock.now())
         workers = [await place.worker() for _ in range(2)]
-        await until(lambda: all(each["state"] == "complete" for each in place.runs()) and len(place.runs()) >= MANY, 480)
+        await until(lambda: [each["state"] for each in place.runs()].count("complete") >= MANY, 480)
         runs = place.runs()
         assert Counter(str(each["connection_id"]) for each in runs) == Counter(ids)
         assert {each["cause"] for each in runs} == {"schedule"}
