@@ -24,7 +24,7 @@ def _nursery() -> socket.socket:
     with theirs:
         process = subprocess.Popen(
             [sys.executable, str(Path(__file__).with_name("nursery.py"))],
-            stdin=theirs,
+            stdin=theirs.fileno(),
             stdout=subprocess.DEVNULL,
             env={"PATH": os.environ["PATH"], "PYTHONWARNINGS": WARNINGS},
         )

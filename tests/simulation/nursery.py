@@ -15,6 +15,7 @@ import select
 import signal
 import socket
 import sys
+from types import FrameType
 
 import orjson
 
@@ -26,7 +27,7 @@ class Nursery:
         self._door = socket.socket(fileno=os.dup(0))
         self._bell, self._rope = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._living: dict[int, int] = {}
-        signal.signal(signal.SIGCHLD, lambda *_: None)
+        signal.signal(signal.SIGCHLD, _ring)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.set_wakeup_fd(self._rope)
 
@@ -75,6 +76,10 @@ class Nursery:
                 with contextlib.suppress(BrokenPipeError):  # who asked for it may have gone
                     os.write(report, b"%d\n" % os.waitstatus_to_exitcode(died[1]))
                 os.close(report)
+
+
+def _ring(number: int, frame: FrameType | None) -> None:
+    """A signal that somebody handles reaches the wakeup file."""
 
 
 def _learn() -> None:
