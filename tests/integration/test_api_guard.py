@@ -147,7 +147,8 @@ class Street:
 
 
 @pytest.fixture
-async def street(settings: Settings, owner: str) -> AsyncIterator[Street]:
+async def street(settings: Settings, owner: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Street]:
+    monkeypatch.setattr("bridged.web.callers.PER_SECOND", 1e6)  # every door is knocked at by one token
     async with root.opened(settings) as app, serving(app) as web:
         await alerts.add(app, alerts.Given("webhook", "https://ops.example.com", "pager"), SYSTEM)
         async with app.database.transaction(WORKSPACE) as conn:
