@@ -1,6 +1,7 @@
 """From the outbox to the simulated WhatsApp and back: what is sent, what is not, and why."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -382,10 +383,12 @@ async def test_the_throughput_of_a_number_is_kept(stage: Numbered) -> None:
     async with stage.database.transaction(stage.scope.workspace_id) as conn:
         number = str(stage.channel.phone_number_id)
         await registry.change(conn, stage.scope, stage.channel.id, phone_number_id=number, waba_id=None, per_second=10)
+    began = time.monotonic()
     for expected in (10, 20, 30):
         await asyncio.gather(stage.deliver(), stage.deliver())
-        # The clock goes on while they work: one or the other may leave because of that.
-        assert abs(len(stage.asked()) - expected) <= 8
+        # The clock goes on while they work, on a busy machine for seconds: one or the other may leave because of that.
+        passed = time.monotonic() - began
+        assert expected - 8 <= len(stage.asked()) <= expected + 10 * passed + 8
         stage.skip(seconds=1)
     assert len(stage.asked()) == 30
 
