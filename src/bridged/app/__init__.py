@@ -397,6 +397,7 @@ async def sync(
     await _judged(app, connection, report)
     _log.info(
         "sync_finished",
+        trace=work.trace,
         connection=connection.id,
         complete=report.complete,
         requests=report.requests,

@@ -8,15 +8,17 @@ from datetime import UTC, datetime, timedelta
 
 from bridged.accounts import Connection
 from bridged.app import App, scoring
-from bridged.core import clock
+from bridged.core import clock, log, tracing
 from bridged.core.errors import NotFound
 from bridged.mirror.store import Scope
 from bridged.profiles import refresh as keeping
 from bridged.profiles import store
 from bridged.profiles.facts import Profile
 from bridged.profiles.past import store as past
-from bridged.profiles.refresh import Refreshed
+from bridged.profiles.refresh import News, Refreshed
 from bridged.profiles.store import Change, Numbered
+
+_log = log.logger("profiles")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +88,30 @@ async def refresh(app: App, connection: Connection, *, rounds: int = 10) -> Refr
 
 
 async def _step(app: App, connection: Connection, *, wait: bool) -> Refreshed | None:
-    async with app.database.transaction(app.workspace_id) as conn:
-        return await keeping.step(conn, _scope(connection), clock.now(), wait=wait)
+    with tracing.span("profiles refresh", bridged__connection=connection.id) as span:
+        async with app.database.transaction(app.workspace_id) as conn:
+            done = await keeping.step(conn, _scope(connection), clock.now(), wait=wait)
+        if done is not None:
+            span.set(bridged__customers=done.customers, bridged__moments=done.moments)
+            _tell(connection.id, done.news)
+    return done
+
+
+def _tell(place: str, news: News) -> None:
+    """For the log and for the traces of what brought it; once it is committed."""
+    for each in news.turned:
+        trace = tracing.trace_of(place, each.event_id) if each.event_id else None
+        _log.info(
+            "profile_changed", trace=trace, connection=place, customer=each.customer_id, before=each.before,
+            status=each.status,
+        )  # fmt: skip
+    for each in news.moments:
+        moment, trace = each.moment, each.trace(place)
+        with tracing.span("moment", trace=trace, bridged__connection=place, bridged__moment=moment.kind):
+            _log.info(
+                "moment_noted", trace=trace, connection=place, moment=moment.kind, customer=moment.customer_id,
+                object=moment.object_id, stripe_event=each.event_id,
+            )  # fmt: skip
 
 
 async def show(app: App, connection: Connection, customer_id: str) -> Shown:

@@ -28,7 +28,7 @@ from bridged.conversation.identity import Known, Verification
 from bridged.conversation.intents import INTENTS, NONE, read
 from bridged.conversation.run import Choice, Handoff, Reply, unanswered
 from bridged.conversation.threads import WINDOW, Changes, Outcome, Thread, Turn, Waiting, store
-from bridged.core import clock, log, mail
+from bridged.core import clock, log, mail, tracing
 from bridged.core.db import Conn
 from bridged.core.errors import DatabaseUnavailable, MailNotSent, NotFound, RequestInvalid, ThreadTaken
 from bridged.core.types import Secret
@@ -96,14 +96,22 @@ async def answer_all(app: App, scope: Scope, channel_id: str) -> int:
     if connection is None:
         return 0
     outcomes = await asyncio.gather(
-        *(answer(inside, connection, each, until) for each in waiting), return_exceptions=True
+        *(_answered(inside, connection, each, until) for each in waiting), return_exceptions=True
     )
     for each, outcome in zip(waiting, outcomes, strict=True):
         if isinstance(outcome, DatabaseUnavailable | asyncio.CancelledError):
             raise outcome
         if isinstance(outcome, BaseException):
-            _log.error("not_answered", connection=scope.connection_id, wamid=each.wamid, error=type(outcome).__name__)
+            trace = tracing.trace_of(scope.connection_id, each.wamid)
+            _log.error("not_answered", trace=trace, connection=scope.connection_id, error=type(outcome).__name__)
     return len(waiting)
+
+
+async def _answered(app: App, connection: Connection, waiting: Waiting, until: datetime) -> None:
+    """Under the id of the customer's message; a wamid itself may tell a number and stands in no log."""
+    trace = tracing.trace_of(connection.id, waiting.wamid)
+    with tracing.about(trace), tracing.span("conversation answer", trace=trace, bridged__connection=connection.id):
+        await answer(app, connection, waiting, until)
 
 
 async def answer(app: App, connection: Connection, waiting: Waiting, until: datetime) -> None:
@@ -125,6 +133,7 @@ async def answer(app: App, connection: Connection, waiting: Waiting, until: date
             said = None  # a person took it while the answer was made
         await _keep(conn, scope, waiting, thread, said, took)
         await store.done(conn, scope, waiting)
+    _log.info("message_answered", connection=connection.id, outcome=said.outcome if said else "none", ms=took)
     if said is not None and said.letter is not None:
         await _post(app, connection, said.letter)
 

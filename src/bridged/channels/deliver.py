@@ -20,7 +20,7 @@ from bridged.channels.pacing import Known, Later, Never
 from bridged.channels.registry import Pause
 from bridged.channels.registry import store as registry
 from bridged.channels.statuses import Place, recipient_of
-from bridged.core import clock, counts, log
+from bridged.core import clock, counts, log, tracing
 from bridged.core.db import Conn, Database
 from bridged.messages.outbox import Message, Told
 from bridged.messages.outbox import store as outbox
@@ -82,9 +82,19 @@ async def deliver(desk: Desk) -> int:
 
 
 async def _one(desk: Desk, channel: Channel, sender: Sender, claimed: Claimed) -> None:
-    outcome = await sender.send(claimed.message, claimed.attempt_id)
-    counts.SENDS.add(_STATE[type(outcome)])
-    await record(desk, channel, claimed, outcome)
+    message = claimed.message
+    with tracing.about(message.trace), tracing.span("message send", "producer", message.trace) as span:
+        outcome = await sender.send(message, claimed.attempt_id)
+        told, code = _STATE[type(outcome)], outcome.code if isinstance(outcome, Refused) else None
+        counts.SENDS.add(told)
+        await record(desk, channel, claimed, outcome)
+        span.set(messaging__system=channel.kind, bridged__message=message.id, bridged__outcome=told, bridged__code=code)
+        if told != "accepted":
+            span.fail(told)
+        _log.info(
+            "message_sent", connection=message.connection_id,
+            message=message.id, attempt=claimed.attempt_id, outcome=told, code=code,
+        )  # fmt: skip
 
 
 async def claim(desk: Desk) -> Batch | None:
@@ -130,6 +140,11 @@ async def _chosen(
             break
         known = await _known(conn, desk.scope, channel, message, reach, now)
         verdict = pacing.judge(message, known, pauses, now)
+        if isinstance(verdict, Never | Later):
+            _log.info(
+                "message_withheld", trace=message.trace, connection=message.connection_id, message=message.id,
+                reason=verdict.reason, until=verdict.until if isinstance(verdict, Later) else None,
+            )  # fmt: skip
         if isinstance(verdict, Never):
             await outbox.drop(conn, message, verdict.state, verdict.reason, now)
         elif isinstance(verdict, Later):

@@ -24,7 +24,7 @@ from bridged.channels.registry import Body
 from bridged.channels.registry import store as registry
 from bridged.channels.statuses import Place
 from bridged.channels.words import Said
-from bridged.core import clock, log
+from bridged.core import clock, log, tracing
 from bridged.core.db import Conn, Database
 from bridged.core.jsontext import storable
 from bridged.messages.outbox import Address, Draft
@@ -159,6 +159,16 @@ async def _inbound(conn: Conn, place: Place, event: Inbound, received_at: dateti
     )  # fmt: skip
     if not new or event.type == "system":
         return
+    trace = tracing.trace_of(scope.connection_id, event.wamid)
+    _log.info("message_heard", trace=trace, connection=scope.connection_id, channel=channel.id, type=event.type)
+    with tracing.about(trace), tracing.first("message heard", "consumer", trace, bridged__type=event.type) as span:
+        span.set(messaging__system=channel.kind, bridged__connection=scope.connection_id)
+        await _heed(conn, place, event, who, owners, at)
+
+
+async def _heed(conn: Conn, place: Place, event: Inbound, who: Identity, owners: Owners, at: datetime) -> None:
+    """What a new message of a customer does at once: the conversation is open, and a wish is granted."""
+    scope, channel = place.scope, place.channel
     for identity in identities(who.phone_e164, who.bsuid):
         await outbox.heard_from(conn, scope.workspace_id, scope.connection_id, channel.id, identity, at)
     if owners.only is not None:

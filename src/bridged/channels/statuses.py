@@ -54,6 +54,10 @@ async def apply(conn: Conn, place: Place, told: Told, bsuid: str | None = None) 
     if where is None:
         return False
     message = where.message
+    _log.info(
+        "message_status", trace=message.trace, connection=message.connection_id, message=message.id,
+        status=told.status, code=told.code,
+    )  # fmt: skip
     await outbox.matched(conn, where, place.channel.id, told, place.now)
     if told.pricing is not None:
         await _charge(conn, place, message, told)

@@ -11,7 +11,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from bridged import app as root
-from bridged.core import log, settings
+from bridged.core import log, settings, tracing
 from bridged.core.errors import UsageError
 from bridged.core.settings import Settings
 
@@ -23,8 +23,12 @@ def guarded(work: Callable[[Settings], int | Awaitable[int]]) -> int:
     """Work that needs settings only. Raises SettingsError."""
     given = settings.read()
     log.configure(given.log_level)
-    result = work(given)
-    return result if isinstance(result, int) else on_loop(result)
+    tracing.configure()
+    try:
+        result = work(given)
+        return result if isinstance(result, int) else on_loop(result)
+    finally:
+        tracing.close()
 
 
 def on_loop(work: Awaitable[int]) -> int:

@@ -20,7 +20,7 @@ from procrastinate.exceptions import AlreadyEnqueued, JobRetry
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.retry import BaseRetryStrategy
 
-from bridged.core import log
+from bridged.core import log, tracing
 from bridged.core.db import Conn, Database
 
 _log = log.logger("jobs")
@@ -113,7 +113,9 @@ class Jobs:
         """Says what a job of this name does."""
 
         async def run(context: JobContext, **args: Any) -> None:
-            _raise_snooze(await work(Job(args, context.job.attempts)))
+            with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
+                outcome = await work(Job(args, context.job.attempts))
+            _raise_snooze(outcome)
 
         self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
 
@@ -121,7 +123,9 @@ class Jobs:
         """A job that the clock queues, once for all processes, and not while the one before waits still."""
 
         async def run(context: JobContext, timestamp: int) -> None:
-            _raise_snooze(await work(Job({"timestamp": timestamp}, context.job.attempts)))
+            with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
+                outcome = await work(Job({"timestamp": timestamp}, context.job.attempts))
+            _raise_snooze(outcome)
 
         task = self._app.task(name=name, queue=queue, pass_context=True)(run)
         self._app.periodic(cron=cron, periodic_id=name, lock=name, queueing_lock=name)(task)

@@ -8,9 +8,13 @@ from typing import Any
 
 import structlog
 
+_least = logging.WARNING
+
 
 def configure(level: str) -> None:
     """Called once by each entry point. A Secret among the fields is shown as `Secret(***)` by its own str."""
+    global _least  # noqa: PLW0603 - as structlog's own configuration
+    _least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -19,11 +23,16 @@ def configure(level: str) -> None:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(default=str),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level.upper()]),
+        wrapper_class=structlog.make_filtering_bound_logger(_least),
         # Looked up at each line: stderr may be another file by then.
         logger_factory=lambda *_: structlog.PrintLogger(sys.stderr),
         cache_logger_on_first_use=False,
     )
+
+
+def informs() -> bool:
+    """Whether lines at `info` are written: who has hundreds of them asks before making any."""
+    return _least <= logging.INFO
 
 
 def logger(module: str) -> Any:

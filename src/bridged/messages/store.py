@@ -264,6 +264,28 @@ async def add_changes(
     )
 
 
+async def changed_by(conn: Conn, connection_id: str, objects: Sequence[str], since: datetime) -> dict[str, str]:
+    """For each of these objects the event that changed it last since then, itself or by a read it asked for."""
+    cursor = await conn.execute(
+        "select w.object_id, c.event_id from unnest(%s::text[]) w (object_id) cross join lateral ("
+        "select c.event_id from bridged.changes c where c.connection_id = %s and c.object_id = w.object_id "
+        "and c.at >= %s and c.event_id is not null order by c.at desc, c.id desc limit 1) c",
+        (list(objects), connection_id, since),
+    )
+    return {row["object_id"]: row["event_id"] for row in await cursor.fetchall()}
+
+
+async def about_customers(conn: Conn, connection_id: str, customers: Sequence[str], since: datetime) -> dict[str, str]:
+    """For each of these customers the newest event about them or what is theirs, of those applied since then."""
+    cursor = await conn.execute(
+        "select w.customer_id, e.id from unnest(%s::text[]) w (customer_id) cross join lateral ("
+        "select e.id from bridged.events e where e.connection_id = %s and e.customer_id = w.customer_id "
+        "and e.applied_at >= %s order by e.created desc, e.seq desc limit 1) e",
+        (list(customers), connection_id, since),
+    )
+    return {row["customer_id"]: row["id"] for row in await cursor.fetchall()}
+
+
 @dataclass(frozen=True, slots=True)
 class Doubt:
     """An object to be read again, and which event asked for it."""

@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from bridged.core import log
+from bridged.core import log, tracing
 from bridged.core.db import Conn, Database
 from bridged.core.errors import BridgedError, DatabaseUnavailable
 from bridged.messages.outbox import Address, Draft
@@ -91,12 +91,14 @@ class Engine:
         One moment or run that nobody foresaw stops no other: it is logged, stays as it is and is tried again, a moment
         next turn, a run when its lease ends. Raises DatabaseUnavailable, and BridgedError for what concerns them all.
         """
-        await self.make_timed(scope, now)
-        await self.take_back(scope, now)
-        moments, enrolled = await self._take_all(scope, now)
-        decided = 0
-        while done := await self.decide_due(scope, now):
-            decided += done
+        with tracing.span("playbooks turn", bridged__connection=scope.connection_id) as span:
+            await self.make_timed(scope, now)
+            await self.take_back(scope, now)
+            moments, enrolled = await self._take_all(scope, now)
+            decided = 0
+            while done := await self.decide_due(scope, now):
+                decided += done
+            span.set(bridged__moments=moments, bridged__runs__begun=enrolled, bridged__runs__decided=decided)
         return Turn(moments, enrolled, decided)
 
     async def _take_all(self, scope: Scope, now: datetime) -> tuple[int, int]:
@@ -160,6 +162,7 @@ class Engine:
             if not claimed:
                 return Taken(0, 0, after)
             moments = [each.moment for each in claimed]
+            traces = {(each.moment.kind, each.moment.key): each.trace(scope.connection_id) for each in claimed}
             active = await self._active(conn, scope)
             customers = sorted({each.customer_id for each in moments})
             for customer in customers:
@@ -169,8 +172,9 @@ class Engine:
             enrolled = 0
             # In the order of the facts, not of the news: what came late still ends what it would have ended.
             for moment in sorted(moments, key=lambda each: (each.customer_id, each.at)):
-                await self._heed(conn, scope, moment, now)
-                enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
+                with tracing.about(traces[moment.kind, moment.key]):
+                    await self._heed(conn, scope, moment, now)
+                    enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
             await profiles.settle(conn, scope, [each.seq for each in claimed])
             return Taken(len(moments), enrolled, claimed[-1].seq)
 
@@ -249,7 +253,9 @@ class Engine:
             claimed = await runs.claim(conn, scope, now, now + LEASE, holder, limit)
         for run in claimed:
             try:
-                await self.decide(scope, run, holder, now)
+                with tracing.about(run.trace), tracing.span("playbook decide", trace=run.trace) as span:
+                    span.set(bridged__connection=scope.connection_id, bridged__playbook=run.playbook_id)
+                    await self.decide(scope, run, holder, now)
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - one customer's facts must not keep the others waiting
@@ -340,6 +346,11 @@ def refused(enrolment: Enrolment, state: State, reason: str, *detail: str) -> En
 async def _begin(conn: Conn, scope: Scope, enrolment: Enrolment, playbook: Playbook, now: datetime) -> int:
     """Stores it; 1 if a customer is on their way."""
     run_id = await runs.enrol(conn, scope, enrolment, now)
+    if run_id is not None:
+        _log.info(
+            "run_begun", connection=scope.connection_id, playbook=enrolment.playbook_id, run=run_id,
+            customer=enrolment.customer_id, state=enrolment.state, reason=enrolment.reason,
+        )  # fmt: skip
     if run_id is None:
         # The same fact again is no news; another fact about an object whose run is on its way is a message not sent.
         known = (enrolment.playbook_id, enrolment.customer_id, enrolment.object_key)

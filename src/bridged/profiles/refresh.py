@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from bridged.core import log
 from bridged.core.db import Conn
+from bridged.messages import store as inbox
 from bridged.mirror.store import Scope
 from bridged.profiles import store
 from bridged.profiles.contacts import store as contacts
@@ -20,18 +22,39 @@ from bridged.profiles.moves import store as moves
 from bridged.profiles.objects import Objects
 from bridged.profiles.reading import store as reading
 from bridged.profiles.rules import profile_of
-from bridged.profiles.store import Build, Kept
+from bridged.profiles.store import Build, Kept, Numbered
 
 BATCH = 1000
+_CAUSED_WITHIN = timedelta(hours=1)
+"""For so long after an event changed an object, what happens to it is taken to have come of that event."""
 _LOOK_BACK = 200 * 86_400
 """Seconds for which what only moments need is read; what they tell is younger."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turned:
+    """A customer whose status is another one, and the event that it came of, if one is known."""
+
+    customer_id: str
+    before: str | None
+    status: str
+    event_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a step found new, for the log."""
+
+    moments: tuple[Numbered, ...] = ()
+    turned: tuple[Turned, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Refreshed:
     """What a step did: customers looked at, profiles that are not as they were, moments that are new.
 
-    `more`: another step has something to do. `due`: of the last step, the customers of whom something had changed.
+    `more`: another step has something to do. `due`: of the last step, the customers of whom something had changed, and
+    `news`: the moments that are new and whose status turned.
     """
 
     customers: int = 0
@@ -39,6 +62,7 @@ class Refreshed:
     moments: int = 0
     more: bool = False
     due: tuple[str, ...] = ()
+    news: News = News()
 
     def __add__(self, other: Refreshed) -> Refreshed:
         return Refreshed(
@@ -47,6 +71,7 @@ class Refreshed:
             self.moments + other.moments,
             other.more,
             other.due,
+            other.news,
         )
 
 
@@ -60,7 +85,8 @@ async def step(conn: Conn, scope: Scope, now: datetime, *, batch: int = BATCH, w
         return None
     if due := await store.take_due(conn, scope, batch):
         done = await _refreshed(conn, scope, build, due, now)
-        return Refreshed(len(due), *done, more=True, due=tuple(due))
+        changed, news = done
+        return Refreshed(len(due), changed, len(news.moments), more=True, due=tuple(due), news=news)
     return Refreshed() if build.built_at else await _built(conn, scope, build, now, batch)
 
 
@@ -73,11 +99,12 @@ async def _built(conn: Conn, scope: Scope, build: Build, now: datetime, batch: i
         return Refreshed(changed=dropped)
     done = await _refreshed(conn, scope, build, ids, now)
     await store.progressed(conn, scope, ids[-1], None)
-    return Refreshed(len(ids), *done, more=True)
+    changed, news = done
+    return Refreshed(len(ids), changed, len(news.moments), more=True, news=news)
 
 
-async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str], now: datetime) -> tuple[int, int]:
-    """Profiles that are not as they were, and new moments."""
+async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str], now: datetime) -> tuple[int, News]:
+    """How many profiles are not as they were, and what is new."""
     before = await store.kept(conn, scope, ids)
     since = int(build.moments_since.timestamp())
     found = await reading.objects(conn, scope, ids, build.country, max(since, int(now.timestamp()) - _LOOK_BACK))
@@ -95,7 +122,24 @@ async def _refreshed(conn: Conn, scope: Scope, build: Build, ids: Sequence[str],
     ]
     await store.note_changes(conn, scope, turned, now)
     happened = _moments(before, found, since=since)
-    return changed + len(gone), await store.add_moments(conn, scope, happened, now)
+    return changed + len(gone), await _noted(conn, scope, build, happened, turned, now)
+
+
+async def _noted(
+    conn: Conn, scope: Scope, build: Build, happened: Sequence[Moment],
+    turned: Sequence[tuple[str, str | None, str, int | None]], now: datetime,
+) -> News:  # fmt: skip
+    """Keeps the moments, with what they came of. While all profiles are built anew nothing came of an event."""
+    place, since = scope.connection_id, now - _CAUSED_WITHIN
+    told = build.built_at is not None
+    causes: dict[str, str] = {}
+    about: dict[str, str] = {}
+    if happened and told:
+        causes = await inbox.changed_by(conn, place, sorted({each.object_id for each in happened}), since)
+    if turned and told and log.informs():
+        about = await inbox.about_customers(conn, place, [each for each, *_ in turned], since)
+    moments = await store.note_moments(conn, scope, happened, causes, now)
+    return News(tuple(moments), tuple(Turned(who, was, status, about.get(who)) for who, was, status, _ in turned))
 
 
 def _moments(before: Mapping[str, Kept], found: Mapping[str, Objects], *, since: int) -> list[Moment]:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 import msgspec
 
+from bridged.core import tracing
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 from bridged.profiles import zones
@@ -18,7 +19,7 @@ from bridged.profiles.rules import at
 
 _profile = msgspec.json.Decoder(Profile)
 _standing = msgspec.json.Decoder(Standing)
-_MOMENT = "seq, kind, key, customer_id, extract(epoch from at)::bigint as at, object_id, facts"
+_MOMENT = "seq, kind, key, customer_id, extract(epoch from at)::bigint as at, object_id, facts, event_id"
 # The name of the product is joined: who renames it renames no profile.
 _PROFILE = (
     "select p.customer_id, p.facts::text as facts, pr.name as plan from bridged.profiles p "
@@ -57,10 +58,20 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Numbered:
-    """A moment and its place in the order in which they were noted."""
+    """A moment and its place in the order in which they were noted. `event_id`: the event it came of, if one told."""
 
     seq: int
     moment: Moment
+    event_id: str | None = None
+
+    def trace(self, connection_id: str) -> str:
+        """The id that the log has of what it leads to."""
+        return trace_of(connection_id, self.moment, self.event_id)
+
+
+def trace_of(connection_id: str, moment: Moment, event_id: str | None) -> str:
+    """The id of a moment: the event's, or its own where time or a sync brought it."""
+    return tracing.trace_of(connection_id, event_id or f"{moment.kind} {moment.key}")
 
 
 # --- reading ---
@@ -259,25 +270,39 @@ async def note_changes(
 
 async def add_moments(conn: Conn, scope: Scope, moments: Sequence[Moment], now: datetime) -> int:
     """Keeps those that are new, by key and by the other names of the same fact. How many those are."""
+    return len(await note_moments(conn, scope, moments, {}, now))
+
+
+async def note_moments(
+    conn: Conn, scope: Scope, moments: Sequence[Moment], causes: Mapping[str, str], now: datetime
+) -> list[Numbered]:
+    """The same, with the events they came of, by the objects they are about. Those that are new."""
     if not moments:
-        return 0
+        return []
     cursor = await conn.execute(
         "insert into bridged.moments "
-        "(workspace_id, connection_id, kind, key, customer_id, at, object_id, facts, noted_at) "
+        "(workspace_id, connection_id, kind, key, customer_id, at, object_id, facts, noted_at, event_id) "
         "select %(workspace_id)s, %(connection_id)s, e ->> 'kind', e ->> 'key', e ->> 'customer_id', "
-        "to_timestamp((e ->> 'at')::bigint), e ->> 'object_id', jsonb_strip_nulls(e -> 'facts'), %(now)s "
+        "to_timestamp((e ->> 'at')::bigint), e ->> 'object_id', jsonb_strip_nulls(e -> 'facts'), %(now)s, "
+        "%(causes)s::jsonb ->> (e ->> 'object_id') "
         "from jsonb_array_elements(%(rows)s::jsonb) with ordinality j (e, place) "
         "where not exists (select from bridged.moments m where m.connection_id = %(connection_id)s "
         "and m.kind = e ->> 'kind' and m.key in (select jsonb_array_elements_text(e -> 'also'))) "
-        "order by (e ->> 'at')::bigint, place on conflict (connection_id, kind, key) do nothing",
+        "order by (e ->> 'at')::bigint, place on conflict (connection_id, kind, key) do nothing "
+        "returning " + _MOMENT,
         {
             "workspace_id": scope.workspace_id,
             "connection_id": scope.connection_id,
             "now": now,
+            "causes": msgspec.json.encode(causes).decode(),
             "rows": msgspec.json.encode(moments).decode(),
         },
     )
-    return cursor.rowcount
+    return [_numbered(row) for row in await cursor.fetchall()]
+
+
+def _numbered(row: dict[str, Any]) -> Numbered:
+    return Numbered(row["seq"], from_row(row), row["event_id"])
 
 
 # --- moments ---
@@ -289,7 +314,7 @@ async def moments_since(conn: Conn, scope: Scope, after_seq: int, limit: int) ->
         "select " + _MOMENT + " from bridged.moments where connection_id = %s and seq > %s order by seq limit %s",
         (scope.connection_id, after_seq, limit),
     )
-    return [Numbered(row["seq"], from_row(row)) for row in await cursor.fetchall()]
+    return [_numbered(row) for row in await cursor.fetchall()]
 
 
 async def moments_of_customer(conn: Conn, scope: Scope, customer_id: str, limit: int) -> list[Numbered]:
@@ -299,7 +324,25 @@ async def moments_of_customer(conn: Conn, scope: Scope, customer_id: str, limit:
         "order by seq desc limit %s",
         (scope.connection_id, customer_id, limit),
     )
-    return [Numbered(row["seq"], from_row(row)) for row in await cursor.fetchall()]
+    return [_numbered(row) for row in await cursor.fetchall()]
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """A moment and when it was noted."""
+
+    moment: Moment
+    noted_at: datetime
+
+
+async def moments_of_event(conn: Conn, scope: Scope, event_id: str) -> list[Noted]:
+    """What came of an event, in the order of its noting."""
+    cursor = await conn.execute(
+        "select " + _MOMENT + ", noted_at from bridged.moments where connection_id = %s and event_id = %s "
+        "order by seq limit 1000",
+        (scope.connection_id, event_id),
+    )
+    return [Noted(from_row(row), row["noted_at"]) for row in await cursor.fetchall()]
 
 
 async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0) -> list[Numbered]:
@@ -311,7 +354,7 @@ async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0) -> list[Nu
         "order by seq limit %s for update skip locked",
         (scope.connection_id, after, limit),
     )
-    return [Numbered(row["seq"], from_row(row)) for row in await cursor.fetchall()]
+    return [_numbered(row) for row in await cursor.fetchall()]
 
 
 async def settle(conn: Conn, scope: Scope, seqs: Sequence[int]) -> None:

@@ -18,9 +18,10 @@ from multidict import CIMultiDictProxy
 from yarl import URL
 
 from bridged import __version__
-from bridged.core import clock, counts, log
+from bridged.core import clock, counts, log, tracing
 from bridged.core.errors import AnswerUnreadable, RateLimited, ReadsSpent, StripeError, StripeUnreachable
 from bridged.core.jsontext import storable
+from bridged.core.tracing import Span
 from bridged.core.types import Held, Secret
 from bridged.stripe import skew
 from bridged.stripe.gate import Gate
@@ -216,7 +217,8 @@ class StripeClient:
         attempt = 1
         while True:
             try:
-                return await self._attempt(call, tally, read)
+                with tracing.span(call.endpoint, "client", http__request__resend_count=attempt - 1 or None) as span:
+                    return await self._attempt(call, tally, read, span)
             except StripeError as error:
                 wait = retry_after(error, attempt, self._random_unit(), self._patience, foreground=call.foreground)
                 again = wait is not None and call.repeatable
@@ -228,7 +230,7 @@ class StripeClient:
             attempt += 1
             tally.retries += 1
 
-    async def _attempt(self, call: _Call, tally: Tally, read: Callable[[bytes], _T]) -> tuple[Answer, _T]:
+    async def _attempt(self, call: _Call, tally: Tally, read: Callable[[bytes], _T], span: Span) -> tuple[Answer, _T]:
         """One request through the gate. Raises ReadsSpent."""
         self._spend(call)
         grant = await self.gate.enter(call.endpoint, foreground=call.foreground)
@@ -237,6 +239,10 @@ class StripeClient:
         try:
             raw = await self._send(call)
             self._learn(raw)
+            span.set(
+                http__request__method=call.method, url__template=call.endpoint.partition(" ")[2],
+                http__response__status_code=raw.status, stripe__request_id=raw.headers.get("Request-Id"),
+            )  # fmt: skip
             tally.bytes += len(raw.body)
             _log.debug(
                 "stripe_answered",

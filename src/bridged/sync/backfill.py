@@ -11,7 +11,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from bridged.core import clock
+from bridged.core import clock, tracing
 from bridged.core.errors import AnswerUnreadable, BridgedError, CursorVanished, KeyInvalid, StripeError
 from bridged.mirror import store as mirror
 from bridged.mirror.kinds import Kind, list_ids
@@ -126,7 +126,7 @@ class Backfill:
         if request is not None:
             if request.split is not None:
                 await self._store_split(request)
-            tasks.add(asyncio.create_task(self._fetch(request)))
+            tasks.add(asyncio.create_task(self._work(request)))
             await asyncio.sleep(0)  # the task takes its slot before the next list is chosen
             return True
         wait = self._until_slot() if len(tasks) < _MOST_PAGES else _IDLE_LOOK
@@ -187,6 +187,10 @@ class Backfill:
             self.plan.release(request)
             raise
         self.plan.adopt(request)
+
+    async def _work(self, request: Request) -> None:
+        with tracing.span("sync page", bridged__list=str(request.list_id), bridged__window=request.window):
+            await self._fetch(request)
 
     async def _fetch(self, request: Request) -> None:
         item = self._lists[request.list_id]

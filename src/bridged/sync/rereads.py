@@ -11,7 +11,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from datetime import timedelta
 
-from bridged.core import clock, log
+from bridged.core import clock, log, tracing
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, StripeError
 from bridged.messages import store as inbox
@@ -55,7 +55,10 @@ async def drain(desk: Desk) -> Reread:
 async def _work(desk: Desk, queue: list[Asked], total: Reread) -> None:
     while queue:
         desk.halt.check()
-        await _one(desk, queue.pop(), total)
+        asked = queue.pop()
+        trace = tracing.trace_of(desk.scope.connection_id, asked.event_id) if asked.event_id else None
+        with tracing.about(trace), tracing.span("object reread", trace=trace, bridged__kind=asked.kind):
+            await _one(desk, asked, total)
 
 
 async def _one(desk: Desk, asked: Asked, total: Reread) -> None:
@@ -75,13 +78,15 @@ async def _one(desk: Desk, asked: Asked, total: Reread) -> None:
         wait = _WAITS[min(asked.attempts if error.retryable else asked.attempts + 3, len(_WAITS) - 1)]
         async with desk.writing(None) as conn:
             await inbox.put_off(conn, connection, asked, error.message, clock.now() + wait)
+        _log.info("object_not_reread", connection=connection, object=asked.object_id, code=error.code)
         return
     async with desk.writing(None) as conn:
-        await _store(conn, desk, kind, asked, found, seen)
+        change = await _store(conn, desk, kind, asked, found, seen)
     total.objects += 1
+    _log.info("object_reread", connection=connection, object=asked.object_id, change=change and change.change)
 
 
-async def _store(conn: Conn, desk: Desk, kind: Kind, asked: Asked, found: Found, seen: str | None) -> None:
+async def _store(conn: Conn, desk: Desk, kind: Kind, asked: Asked, found: Found, seen: str | None) -> Change | None:
     """The row, what it changed, and that the question is answered, in one transaction."""
     scope, now = desk.scope, clock.now()
     before = await mirror.get(conn, kind, scope, asked.object_id)
@@ -99,6 +104,7 @@ async def _store(conn: Conn, desk: Desk, kind: Kind, asked: Asked, found: Found,
         await inbox.put_off(conn, scope.connection_id, asked, "", now + _SOON)
     else:
         await inbox.answered(conn, scope.connection_id, asked)
+    return change
 
 
 def _change(kind: Kind, asked: Asked, before: mirror.Row | None, after: mirror.Row | None) -> Change | None:

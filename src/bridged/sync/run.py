@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
-from bridged.core import clock
+from bridged.core import clock, log, tracing
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, PermissionMissing, StripeError, SyncStopped
 from bridged.mirror import store as mirror
@@ -29,6 +29,7 @@ from bridged.sync.membership.admission import Admission
 from bridged.sync.mode import Choice, Known, choose
 from bridged.sync.refresh import Refreshed, reread, seek, settle
 
+_log = log.logger("sync")
 _RESUMABLE = timedelta(days=25)
 """Stripe keeps events for 30 days: an older run could not catch up with what changed meanwhile."""
 _RESUMABLE_WITHOUT_EVENTS = timedelta(minutes=10)
@@ -103,8 +104,14 @@ class Sync:
         run, resumed = await self._open(events=events, afresh=afresh)
         self.run_record = run
         try:
-            await self._read(run)
-            report = self._report(await self._doubts(), started, resumed=resumed, events=events)
+            with tracing.about(self.trace), tracing.span("sync run", trace=self.trace) as span:
+                _log.info("run_opened", connection=self.desk.scope.connection_id, run=run.id, resumed=resumed)
+                await self._read(run)
+                report = self._report(await self._doubts(), started, resumed=resumed, events=events)
+                span.set(
+                    bridged__connection=self.desk.scope.connection_id, bridged__run=run.id, bridged__resumed=resumed,
+                    bridged__complete=report.complete,
+                )  # fmt: skip
         except (KeyInvalid, SyncStopped) as error:
             report = self._report({}, started, resumed=resumed, events=events, error=error)
             canceled = isinstance(error, SyncStopped) and error.reason == "cancel"
@@ -112,6 +119,12 @@ class Sync:
             raise
         await self._close(run, report, _state(report))
         return report
+
+    @property
+    def trace(self) -> str | None:
+        """The id of the run, which whoever takes it up again goes on with."""
+        run = self.run_record
+        return None if run is None else tracing.trace_of(self.desk.scope.connection_id, f"run {run.id}")
 
     async def _open(self, *, events: bool, afresh: bool) -> tuple[store.Run, bool]:
         """The run to work on: an interrupted one of the same kinds, or a new one."""

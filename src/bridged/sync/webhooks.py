@@ -11,12 +11,12 @@ from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, cast
+from typing import Any, Self, cast
 
 import msgspec
 import orjson
 
-from bridged.core import log
+from bridged.core import log, tracing
 from bridged.core.db import Conn, Database
 from bridged.core.jsontext import storable
 from bridged.core.types import Json
@@ -104,6 +104,12 @@ class _Work:
     doubts: list[Doubt] = field(default_factory=list[Doubt])
     erased: list[Arrived] = field(default_factory=list[Arrived])
 
+    def __iadd__(self, other: _Work) -> Self:
+        self.settled += other.settled
+        self.changes += other.changes
+        self.doubts += other.doubts
+        return self
+
 
 @dataclass(frozen=True, slots=True)
 class Applied:
@@ -157,16 +163,50 @@ async def apply_batch(
         events = await inbox.due(conn, scope.connection_id, lane, now, limit)
         if not events:
             return Applied()
-        try:
-            async with conn.transaction():
-                work = await _apply(conn, scope, bounds, events, now)
-        except Exception as error:
-            # Whatever one event met, those behind it are applied.
-            if conn.broken:
-                raise  # it says nothing about the events
-            _log.warning("batch_failed", connection=scope.connection_id, events=len(events), kind=type(error).__name__)
-            work = await _one_by_one(conn, scope, bounds, events, now)
-        return _summary(work, more=len(events) == limit)
+        with tracing.span("events apply", "consumer", links=_traces(scope, events)) as span:
+            span.set(bridged__connection=scope.connection_id, messaging__batch__message_count=len(events))
+            work = await _applied(conn, scope, bounds, events, now)
+    _tell(scope, work, now)
+    return _summary(work, more=len(events) == limit)
+
+
+async def _applied(conn: Conn, scope: Scope, bounds: Bounds, events: Sequence[Arrived], now: datetime) -> _Work:
+    try:
+        async with conn.transaction():
+            return await _apply(conn, scope, bounds, events, now)
+    except Exception as error:
+        # Whatever one event met, those behind it are applied.
+        if conn.broken:
+            raise  # it says nothing about the events
+        _log.warning("batch_failed", connection=scope.connection_id, events=len(events), kind=type(error).__name__)
+        return await _one_by_one(conn, scope, bounds, events, now)
+
+
+def _traces(scope: Scope, events: Sequence[Arrived]) -> list[str]:
+    return [tracing.trace_of(scope.connection_id, each.id) for each in events] if tracing.on() else []
+
+
+def _tell(scope: Scope, work: _Work, now: datetime) -> None:
+    """What became of each event, for the log and for its trace; once it is committed."""
+    if not log.informs() and not tracing.on():
+        return
+    place = scope.connection_id
+    for each in work.settled:
+        event, trace = each.event, tracing.trace_of(place, each.event.id)
+        if not event.attempts:  # tried again, or replayed, it has begun before
+            about = {"bridged__connection": place, "bridged__event__id": event.id, "bridged__event__type": event.type}
+            ended = now.timestamp()
+            tracing.began("event", trace, min(event.created, ended), ended, bridged__outcome=each.outcome, **about)
+        _log.info(
+            "event_settled", trace=trace, connection=place, stripe_event=event.id, type=event.type, state=each.state,
+            outcome=each.outcome, tie=each.tie,
+        )  # fmt: skip
+    for each in work.changes:
+        trace = tracing.trace_of(place, each.event_id or "")
+        _log.info("object_changed", trace=trace, connection=place, object=each.object_id, change=each.change)
+    for each in work.doubts:
+        trace = tracing.trace_of(place, each.event_id or "")
+        _log.info("object_doubted", trace=trace, connection=place, object=each.object_id, reason=each.reason)
 
 
 def _summary(work: _Work, *, more: bool) -> Applied:
@@ -191,8 +231,7 @@ async def _one_by_one(conn: Conn, scope: Scope, bounds: Bounds, events: Sequence
                 raise
             work = _Work([_dead(event, error, now)])
             await inbox.settle(conn, scope.connection_id, work.settled, now)
-        whole.settled += work.settled
-        whole.doubts += work.doubts
+        whole += work
     return whole
 
 

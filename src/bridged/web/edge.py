@@ -16,8 +16,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from bridged.core import errors, log
+from bridged.core import errors, log, tracing
 from bridged.core.errors import BridgedError
+from bridged.core.tracing import Span
 
 MOST_BYTES = 64 * 1024
 """The longest body of a request to the API; fifty ids of Stripe's longest take 14 KiB."""
@@ -33,6 +34,9 @@ HEADERS = {
 }
 HSTS = "max-age=63072000; includeSubDomains"
 """Sent where the request came by https, so that nobody comes by http again; over http browsers ignore it."""
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+_QUIET = ("/healthz", "/readyz", "/static/")
+"""Asked for again and again: neither told by a span nor in the log."""
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_.:-]{8,100}")
 _STATUS: tuple[tuple[type[BridgedError], int], ...] = (
     (errors.CursorUnknown, 400),
@@ -164,12 +168,12 @@ class Edge:
         given = Headers(scope=scope).get("x-request-id", "")
         known = given if _GIVEN_ID.fullmatch(given) else f"req_{secrets.token_hex(12)}"
         scope.setdefault("state", {})["request_id"] = known
-        started = False
+        started, status = False, 499
 
         async def sending(message: Message) -> None:
-            nonlocal started
+            nonlocal started, status
             if message["type"] == "http.response.start":
-                started = True
+                started, status = True, message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["X-Request-Id"] = known
                 for name, value in HEADERS.items():
@@ -178,13 +182,45 @@ class Edge:
                     headers.setdefault("Strict-Transport-Security", HSTS)
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=known):
+        trace = secrets.token_hex(16)
+        with structlog.contextvars.bound_contextvars(request_id=known, trace=trace), _told(scope, trace) as span:
             try:
                 await self._app(scope, receive, sending)
+                _name(span, scope, status)
             except Exception as error:  # noqa: BLE001 - the last stop: what nobody expected is logged and answered
                 _log.exception("request_failed", method=scope["method"])
+                span.fail(type(error).__name__)
+                _name(span, scope, 500)
                 if not started:
                     await (await broke(Request(scope), error))(scope, receive, sending)
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern that took a request; `none` where nothing did."""
+    pattern = getattr(scope.get("route"), "path", None)
+    return pattern if isinstance(pattern, str) else "none"
+
+
+def _told(scope: Scope, trace: str) -> Span:
+    """A request's span; named in the end, when its route is known. Its path is never told: ids are in it."""
+    method = scope["method"] if scope["method"] in METHODS else "_OTHER"
+    if scope["path"].startswith(_QUIET):
+        return tracing.NOTHING
+    return tracing.first(method, "server", trace, http__request__method=method, url__scheme=scope["scheme"])
+
+
+def _name(span: Span, scope: Scope, status: int) -> None:
+    """Tells the log and the span what was asked for and how it ended."""
+    if scope["path"].startswith(_QUIET):
+        return
+    method, route = scope["method"] if scope["method"] in METHODS else "_OTHER", route_of(scope)
+    if log.informs():
+        _log.info("request_answered", method=method, route=route, status=status)
+    if tracing.on():
+        span.rename(f"{method} {route}")
+        span.set(http__route=route, http__response__status_code=status)
+        if status >= 500:
+            span.fail(str(status))
 
 
 class BodyLimit:

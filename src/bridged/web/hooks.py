@@ -21,7 +21,7 @@ from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Target
 from bridged.accounts.oauth import store as grants
-from bridged.core import clock, log
+from bridged.core import clock, log, tracing
 from bridged.core.errors import BridgedError, DeliveryRefused, InboxFull, MethodNotAllowed
 from bridged.core.types import Secret
 from bridged.messages.envelope import Envelope, Foreign, Unreadable, foreign, read_envelope
@@ -143,7 +143,22 @@ class Hooks:
         verdict = await self._judge(request, scope, receive)
         if verdict != ACCEPTED:
             await self._refuse(request, verdict)
-        await self.intake.put(_delivery(request, verdict))
+        await self._put(_delivery(request, verdict))
+
+    async def _put(self, delivery: Delivery) -> None:
+        """On disk, under the id that everything it leads to has."""
+        event, place = delivery.envelope, delivery.connection_id
+        assert event is not None
+        if not log.informs() and not tracing.on():
+            await self.intake.put(delivery)
+            return
+        trace, about = tracing.trace_of(place, event.id), {"stripe_event": event.id, "type": event.type}
+        with tracing.span(
+            "webhook accept", "server", trace, bridged__connection=place, bridged__event__id=event.id,
+            bridged__event__type=event.type,
+        ):  # fmt: skip
+            await self.intake.put(delivery)
+        _log.info("delivery_accepted", trace=trace, connection=place, **about)
 
     async def _refuse(self, request: _Request, verdict: str) -> NoReturn:
         await self._note(request, verdict)
@@ -169,7 +184,7 @@ class Hooks:
         if not found:
             await self._note(request, "no_grant")
         delivery = _delivery(request, ACCEPTED)
-        puts = [self.intake.put(replace(delivery, workspace_id=each, connection_id=own)) for each, own in found]
+        puts = [self._put(replace(delivery, workspace_id=each, connection_id=own)) for each, own in found]
         await asyncio.gather(*puts)
 
     async def _judge(self, request: _Request, scope: Scope, receive: Receive) -> str:
@@ -240,10 +255,15 @@ class Hooks:
         suppressed = allowance.take(now)
         if suppressed is None:
             return
+        with tracing.span("webhook refuse", "server", bridged__connection=request.connection_id) as span:
+            span.fail(cause)
         # What is not kept whole is not read either: that takes time, and nobody has proven to be Stripe.
         if request.target is not None and request.envelope is None and len(request.body) <= _KEPT_BYTES:
             read = read_envelope(request.body)
             request.envelope = None if isinstance(read, Unreadable) else read
+        # Nobody has proven to be Stripe: of the body the line has only what cannot say anything.
+        trace = tracing.trace_of(request.connection_id, request.envelope.id) if request.envelope else None
+        _log.info("delivery_refused", trace=trace, connection=request.connection_id, cause=cause)
         try:
             await self.intake.put(_delivery(request, cause, suppressed))
         except BridgedError as error:

@@ -35,7 +35,6 @@ FRESH = 5.0
 """Seconds for which what was measured is told again instead of being measured anew."""
 PATIENCE = 8.0
 """Seconds the database may take: less than the ten after which Prometheus gives up."""
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _HOOKS = "/webhooks/stripe/"
 _log = log.logger("metrics")
 
@@ -109,7 +108,7 @@ class Measured:
         try:
             await self.app(scope, receive, sending)
         finally:
-            method = scope["method"] if scope["method"] in _METHODS else "other"
+            method = scope["method"] if scope["method"] in edge.METHODS else "other"
             route = route_of(scope)
             counts.REQUESTS.add(method, route, str(status))
             if not streamed:
@@ -120,8 +119,7 @@ def route_of(scope: Scope) -> str:
     """The pattern that took a request; `none` where nothing did. 499 as a status: it was cut off before its answer."""
     if scope["path"].startswith(_HOOKS):
         return f"{_HOOKS}{{address}}"
-    pattern = getattr(scope.get("route"), "path", None)
-    return pattern if isinstance(pattern, str) else "none"
+    return edge.route_of(scope)
 
 
 class Metrics:

@@ -76,6 +76,7 @@ class Message:
     created_at: datetime
     accepted_at: datetime | None
     settled_at: datetime | None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,18 @@ from typing import Any, LiteralString
 
 import orjson
 
+from bridged.core import log, tracing
 from bridged.core.db import Conn
 from bridged.messages.outbox import Draft, Message, State, TemplateState, Told
 
 WINDOW = timedelta(hours=24)
+_log = log.logger("outbox")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLUMNS: LiteralString = (
     "m.id::text, m.workspace_id, m.connection_id::text, m.channel_id::text, m.customer_id, m.phone, m.bsuid, "
     "m.category, m.template, m.language, m.parameters, m.body, m.interactive, m.dedupe_key, m.origin, m.state, m.code, "
     "m.reason, m.attempts, m.attempt_id::text, m.wamid, m.due_at, m.not_after, m.created_at, m.accepted_at, "
-    "m.settled_at"
+    "m.settled_at, m.trace"
 )
 
 
@@ -28,23 +30,26 @@ def _message(row: dict[str, Any]) -> Message:
 
 
 async def put(conn: Conn, workspace_id: int, connection_id: str, draft: Draft, now: datetime) -> str | None:
-    """Queues a message; its id. None: its dedupe key was used before, by whomever in the workspace."""
+    """Queues a message, under the trace bound now; its id. None: its dedupe key was used before in the workspace."""
     cursor = await conn.execute(
         "insert into bridged.messages (workspace_id, connection_id, channel_id, customer_id, phone, bsuid, "
         "category, template, language, parameters, body, interactive, dedupe_key, origin, due_at, not_after, "
-        "created_at) "
-        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
+        "created_at, trace) "
+        "values (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) "
         # Without a target: where tables are distributed by connection, the key is (connection_id, dedupe_key).
         "on conflict do nothing returning id::text",
         (
             workspace_id, connection_id, draft.channel_id, draft.customer_id, draft.to.phone_e164, draft.to.bsuid,
             draft.category, draft.template, draft.language, orjson.dumps(dict(draft.parameters)).decode(),
             draft.body, None if draft.interactive is None else orjson.dumps(draft.interactive).decode(),
-            draft.dedupe_key, draft.origin, now, draft.not_after, now,
+            draft.dedupe_key, draft.origin, now, draft.not_after, now, tracing.current(),
         ),
     )  # fmt: skip
     row = await cursor.fetchone()
-    return None if row is None else row["id"]
+    if row is None:
+        return None
+    _log.info("message_queued", connection=connection_id, message=row["id"], template=draft.template)
+    return row["id"]
 
 
 async def cancel(
@@ -67,6 +72,16 @@ async def message(conn: Conn, connection_id: str, message_id: str) -> Message | 
     )
     row = await cursor.fetchone()
     return _message(row) if row else None
+
+
+async def traced(conn: Conn, connection_id: str, trace: str) -> list[Message]:
+    """The messages that came of one thing, oldest first."""
+    cursor = await conn.execute(
+        f"select {_COLUMNS} from bridged.messages m where m.connection_id = %s and m.trace = %s "
+        "order by m.seq limit 100",
+        (connection_id, trace),
+    )
+    return [_message(row) for row in await cursor.fetchall()]
 
 
 async def messages(
@@ -335,6 +350,17 @@ async def unmatched(conn: Conn, connection_id: str, channel_id: str, wamid: str)
         (connection_id, channel_id, wamid),
     )
     return [Told(**row) for row in await cursor.fetchall()]
+
+
+async def statuses_of(conn: Conn, message: Message) -> list[tuple[str, datetime]]:
+    """What the channel said of a message, and when it was heard, first to last."""
+    cursor = await conn.execute(
+        "select s.status, s.received_at from bridged.attempts a join bridged.message_statuses s "
+        "on s.connection_id = a.connection_id and s.wamid = a.wamid and s.channel_id = %s "
+        "where a.connection_id = %s and a.message_id = %s order by s.received_at, s.status",
+        (message.channel_id, message.connection_id, message.id),
+    )
+    return [(row["status"], row["received_at"]) for row in await cursor.fetchall()]
 
 
 async def advance(conn: Conn, message: Message, state: State, wamid: str, now: datetime) -> None:

@@ -33,6 +33,7 @@ class Run:
     previous_at: datetime
     enrolled_at: datetime
     finished_at: datetime | None
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Literal, LiteralString
 
 import orjson
 
+from bridged.core import log, tracing
 from bridged.core.db import Conn
 from bridged.mirror.store import Scope
 from bridged.playbooks.runs import FINISHED, Enrolment, Entry, Run, State, Withheld
@@ -17,7 +18,7 @@ from bridged.profiles.moments import Moment
 
 _COLUMNS: LiteralString = (
     "id::text, playbook_id, version, customer_id, object_key, fact, moment, state, reason, step, sent, returned, "
-    "logged, next_at, previous_at, enrolled_at, finished_at"
+    "logged, next_at, previous_at, enrolled_at, finished_at, trace"
 )
 _TOLD: LiteralString = (
     "select r.id::text, r.playbook_id, r.version, r.customer_id, r.state, r.reason, r.step, r.sent, r.moment, "
@@ -27,20 +28,24 @@ _TOLD: LiteralString = (
     "where s.connection_id = r.connection_id and s.run_id = r.id), '[]') as steps from bridged.playbook_runs r "
 )
 _GOAL_DAYS = timedelta(days=30)
+_logged = log.logger("runs")
 
 
 async def enrol(conn: Conn, scope: Scope, each: Enrolment, now: datetime) -> str | None:
-    """Begins a run; its id. None: this fact has enrolled the customer before, or one about the object is on its way."""
+    """Begins a run, under the trace bound now; its id.
+
+    None: this fact has enrolled the customer before, or one about the object is on its way.
+    """
     over = each.state in FINISHED
     cursor = await conn.execute(
         "insert into bridged.playbook_runs (workspace_id, connection_id, playbook_id, version, customer_id, "
         "object_key, group_key, fact, moment, solo, state, reason, next_at, previous_at, enrolled_at, finished_at, "
-        "logged) values (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, 1) "
+        "trace, logged) values (%s, %s, %s, %s, %s, %s, %s, %s, %s::jsonb, %s, %s, %s, %s, %s, %s, %s, %s, 1) "
         "on conflict do nothing returning id::text",
         (
             scope.workspace_id, scope.connection_id, each.playbook_id, each.version, each.customer_id, each.object_key,
             each.group_key, each.fact, orjson.dumps(each.moment).decode(), each.solo, each.state, each.reason,
-            each.next_at, now, now, now if over else None,
+            each.next_at, now, now, now if over else None, tracing.current(),
         ),
     )  # fmt: skip
     row = await cursor.fetchone()
@@ -86,7 +91,7 @@ async def claim(conn: Conn, scope: Scope, now: datetime, until: datetime, holder
         "update bridged.playbook_runs r set holder = %s, leased_until = %s from picked "
         "where r.connection_id = picked.connection_id and r.id = picked.id returning r.id::text as id, "
         "r.playbook_id, r.version, r.customer_id, r.object_key, r.fact, r.moment, r.state, r.reason, r.step, r.sent, "
-        "r.returned, r.logged, r.next_at, r.previous_at, r.enrolled_at, r.finished_at",
+        "r.returned, r.logged, r.next_at, r.previous_at, r.enrolled_at, r.finished_at, r.trace",
         (scope.connection_id, now, now, limit, holder, until),
     )
     return sorted((_run(row) for row in await cursor.fetchall()), key=lambda run: (run.next_at, run.id))
@@ -120,6 +125,10 @@ async def settle(
         ),
     )  # fmt: skip
     if told:
+        _logged.info(
+            "run_decided", connection=scope.connection_id, playbook=run.playbook_id, run=run.id, step=entry.step,
+            outcome=entry.outcome, reason=entry.reason, until=entry.until, message=entry.message_id,
+        )  # fmt: skip
         await _log(conn, scope, run.id, run.logged + 1, entry, now)
 
 
@@ -251,6 +260,15 @@ async def story(conn: Conn, scope: Scope, customer_id: str, playbook_id: str | N
         _TOLD + "where r.connection_id = %s and r.customer_id = %s "
         "and (%s::text is null or r.playbook_id = %s) order by r.enrolled_at desc, r.id limit 100",
         (scope.connection_id, customer_id, playbook_id, playbook_id),
+    )
+    return await cursor.fetchall()
+
+
+async def traced(conn: Conn, scope: Scope, trace: str) -> list[dict[str, Any]]:
+    """The runs that came of one thing, oldest first, each with its decisions."""
+    cursor = await conn.execute(
+        _TOLD + "where r.connection_id = %s and r.trace = %s order by r.enrolled_at, r.id limit 100",
+        (scope.connection_id, trace),
     )
     return await cursor.fetchall()
 
