@@ -59,6 +59,7 @@ for _name, _place, _help in (
     ),
     ("webhook", "webhook:cli", "The webhook by which Stripe tells of changes: show, create, repair, remove."),
     ("events", "events:cli", "The log of webhooks: what arrived, what was refused and why; replaying it."),
+    ("trace", "traces:trace", "Follow an event to its messages, or a message back to its event: each step, its time."),
     ("profile", "profile:cli", "What is known of each customer: show, search, build, moments."),
     ("channel", "channel:cli", "How customers are reached: add a WhatsApp number, try it out, see its health."),
     ("consent", "consent:cli", "Phones and consents of customers: import, show, grant, revoke."),
