@@ -10,6 +10,7 @@ HOMES = {
     "mcp_types": "bridged.web.mcp",
     "pydantic_ai": "bridged.conversation.agent",
     "genai_prices": "bridged.conversation.agent",
+    "opentelemetry": "bridged.core.telemetry",
 }
 SOURCE = Path(bridged.__file__).parent
 
