@@ -19,6 +19,7 @@ from bridged.core.settings import Settings
 from bridged.mirror.store import Scope
 from collector import Collector, Seen, collecting
 from numbered import numbered
+from simulation.command import Home
 from simulation.hooked import SECRET, hooked
 from simulation.stage import build
 from simulation.test_never_twice import Scene, staged
@@ -112,6 +113,23 @@ async def shown(scene: Scene, trace: str, message_id: str) -> None:
     assert [each.at for each in by_message.steps] == sorted(each.at for each in by_message.steps)
     for other in (by_message.event_id, trace):
         assert await traces.way(app, connection, other) == by_message
+    await commanded(scene, by_message)
+
+
+async def commanded(scene: Scene, way: traces.Way) -> None:
+    """The same by the command, which asks for nothing but the id."""
+    given, found = scene.at.settings, way.event_id
+    assert given.database_url is not None
+    assert given.master_key is not None
+    keys = {"BRIDGED_DATABASE_URL": given.database_url.reveal(), "BRIDGED_MASTER_KEY": given.master_key.reveal()}
+    home = Home(given.home, given.stripe_api_base, keys)
+    told = await (await home.start("trace", str(found), "--json")).ended()
+    assert told.code == 0, told.err
+    assert (told.json["trace"], told.json["event"]) == (way.trace, found)
+    assert [each["what"] for each in told.json["steps"]] == [each.what for each in way.steps]
+    missed = await (await home.start("trace", "evt_nobody_knows", "--json")).ended()
+    assert missed.code == 1
+    assert "evt_nobody_knows" in missed.out + missed.err
 
 
 async def answered(scene: Scene) -> None:

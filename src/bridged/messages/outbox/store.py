@@ -15,7 +15,7 @@ from bridged.core.db import Conn
 from bridged.messages.outbox import Draft, Message, State, TemplateState, Told
 
 WINDOW = timedelta(hours=24)
-_log = log.logger("outbox")
+_logged = log.logger("outbox")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _COLUMNS: LiteralString = (
     "m.id::text, m.workspace_id, m.connection_id::text, m.channel_id::text, m.customer_id, m.phone, m.bsuid, "
@@ -48,7 +48,7 @@ async def put(conn: Conn, workspace_id: int, connection_id: str, draft: Draft, n
     row = await cursor.fetchone()
     if row is None:
         return None
-    _log.info("message_queued", connection=connection_id, message=row["id"], template=draft.template)
+    _logged.info("message_queued", connection=connection_id, message=row["id"], template=draft.template)
     return row["id"]
 
 
