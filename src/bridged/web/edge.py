@@ -204,14 +204,14 @@ def route_of(scope: Scope) -> str:
 def _told(scope: Scope, trace: str) -> Span:
     """A request's span; named in the end, when its route is known. Its path is never told: ids are in it."""
     method = scope["method"] if scope["method"] in METHODS else "_OTHER"
-    if scope["path"].startswith(_QUIET):
+    if scope.get("path", "").startswith(_QUIET):
         return tracing.NOTHING
     return tracing.first(method, "server", trace, http__request__method=method, url__scheme=scope["scheme"])
 
 
 def _name(span: Span, scope: Scope, status: int) -> None:
     """Tells the log and the span what was asked for and how it ended."""
-    if scope["path"].startswith(_QUIET):
+    if scope.get("path", "").startswith(_QUIET):
         return
     method, route = scope["method"] if scope["method"] in METHODS else "_OTHER", route_of(scope)
     if log.informs():
