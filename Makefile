@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready fmt check test browser pictures bench soak docs demo lock
+.PHONY: help install ready fmt check test browser pictures packages bench soak docs demo lock
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ browser: install ## the pages in a real Chromium, which is installed where that 
 
 pictures: ## the guide's pictures anew, from the pages as they are
 	PICTURES=yes $(MAKE) browser
+
+packages: install ## wheel and sdist installed by pip from scratch, served, used, restored (PYTHONS="python3.11 python3.13")
+	scripts/try_package $(PYTHONS)
 
 bench: install ## measurements
 	@ls tests/bench/bench_*.py >/dev/null 2>&1 || { echo "There are no benchmarks yet." >&2; exit 1; }

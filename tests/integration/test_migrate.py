@@ -117,6 +117,46 @@ def test_a_role_without_the_rights_is_told_what_to_do(cluster: Cluster, empty: s
     assert ask(empty, "select to_regnamespace('bridged')") == [(None,)]
 
 
+@pytest.fixture
+def login(empty: str) -> Iterator[str]:
+    """The URL of that database for a login that owns it, may create roles, and is no superuser."""
+    with psycopg.connect(empty, autocommit=True) as admin:
+        admin.execute("drop role if exists migrator")
+        admin.execute("create role migrator login createrole")
+        admin.execute("grant bridged_app, bridged_inbox to migrator")
+        admin.execute("alter database empty owner to migrator")
+        yield empty.replace("//postgres@", "//migrator@")
+        admin.execute("drop owned by migrator cascade")
+        admin.execute("alter database empty owner to current_user")
+        admin.execute("drop role migrator")
+
+
+ROLES = ("bridged_app", "bridged_inbox")
+
+
+def test_a_login_that_made_the_roles_may_go_into_them(empty: str, login: str) -> None:
+    """As PostgreSQL 16 and newer leave it after `create role`: an administrator of the role, who may not be it."""
+    for role in ROLES:
+        do(empty, f"revoke {role} from migrator")
+        do(empty, f"grant {role} to migrator with admin true, set false, inherit false")
+    assert migrate(login) == shipped()
+    for role in ROLES:
+        do(login, f"set role {role}")
+
+
+def test_a_restored_database_whose_roles_the_login_is_not_in_is_refused_with_what_to_do(empty: str, login: str) -> None:
+    assert migrate(login) == shipped()
+    for role in ROLES:
+        do(empty, f"revoke {role} from migrator")
+    with pytest.raises(MigrationFailed, match="bridged_app and bridged_inbox") as caught:
+        migrate(login)
+    assert caught.value.hint is not None
+    do(empty, caught.value.hint.partition(": ")[2])
+    assert migrate(login) == ()
+    for role in ROLES:
+        do(login, f"set role {role}")
+
+
 def test_what_is_pending_follows_from_what_was_applied() -> None:
     one, two, *_ = shipped()
     assert pending({}, (one, two)) == (one, two)

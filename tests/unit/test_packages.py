@@ -17,7 +17,7 @@ from hatchling import build
 
 import bridged
 from bridged.cli import cli
-from bridged.cli.demonstration import FAREWELL
+from bridged.cli.demonstration import FAREWELL, reachable
 from bridged.core import settings
 from bridged.core.jobs import GRACE
 from unit.tree import ROOT, SOURCES, kept_files, project
@@ -185,6 +185,12 @@ def test_probes_ask_what_is_served_where_it_listens() -> None:
     default = bound.signature.parameters["port"].default
     assert {int(asked), int(exposed), port["containerPort"]} == {default}
     assert services()["web"]["ports"] == [f"127.0.0.1:{default}:{default}"]
+
+
+def test_the_link_of_a_container_can_be_opened() -> None:
+    for listening in ("http://0.0.0.0:8080/", "http://:::8080/", "http://localhost:8080/"):
+        assert reachable(listening) == "http://localhost:8080/"
+    assert reachable("http://127.0.0.1:8080/") == "http://127.0.0.1:8080/"
 
 
 def test_services_lead_to_pods() -> None:

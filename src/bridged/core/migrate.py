@@ -25,6 +25,7 @@ _LOCK_TIMEOUT = "4s"
 _STATEMENT_TIMEOUT = "60s"
 _WAIT_FOR_OTHERS = 120.0
 _OLDEST_SERVER = 150000
+_SET_OPTION = 160000
 _OWNER_HINT = "Run `bridged migrate` once as a role that may create schemas and the role bridged_app."
 _LEDGER = """
 create schema if not exists bridged;
@@ -34,6 +35,11 @@ create table if not exists bridged.migrations (
 """
 _APP_ROLE = "create role bridged_app login nosuperuser nocreatedb nocreaterole nobypassrls"
 _INBOX_ROLE = "create role bridged_inbox login nosuperuser nocreatedb nocreaterole nobypassrls"
+_UNJOINED = """
+select r.rolname from pg_roles r
+where r.rolname in ('bridged_app', 'bridged_inbox') and not pg_has_role(current_user, r.oid, %s)
+order by r.rolname
+"""
 _APPLIED = "select number, name, checksum from bridged.migrations order by number"
 _HAS_LEDGER = "select to_regclass('bridged.migrations') is not null"
 _RECORD = "insert into bridged.migrations (number, name, checksum) values (%s, %s, %s)"
@@ -93,10 +99,12 @@ def migrate(url: str, *, create_database: bool = False) -> tuple[Migration, ...]
     if create_database:
         ensure_database(url)
     with psycopg.connect(url, autocommit=True, connect_timeout=15) as conn:
-        if not _current(conn):
-            with _alone(conn):
-                return _apply(conn)
-    return ()
+        if _current(conn) and not _unjoined(conn):
+            return ()
+        with _alone(conn):
+            applied = _apply(conn)
+            _join(conn)
+            return applied
 
 
 def check(url: str) -> tuple[Migration, ...]:
@@ -108,6 +116,29 @@ def check(url: str) -> tuple[Migration, ...]:
 def _current(conn: psycopg.Connection[Any]) -> bool:
     # Without the lock: a process that starts beside a busy server must not queue for it.
     return not pending(_applied(conn), shipped())
+
+
+def _unjoined(conn: psycopg.Connection[Any]) -> list[str]:
+    """Our roles into which this login may not go. From PostgreSQL 16 on, to be a member is not enough for that."""
+    right = "SET" if conn.info.server_version >= _SET_OPTION else "MEMBER"
+    return [name for (name,) in conn.execute(_UNJOINED, (right,))]
+
+
+def _join(conn: psycopg.Connection[Any]) -> None:
+    """Lets this login go into our roles, also those it made itself or found in a restored database."""
+    roles = _unjoined(conn)
+    try:
+        for role in roles:
+            conn.execute(sql.SQL("grant {} to current_user").format(sql.Identifier(role)))
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise MigrationFailed(
+            f"This login may not go into {' and '.join(roles)}, as which Bridged works.",
+            hint=f"Run as an administrator of the server: grant {', '.join(roles)} to {_quoted(conn)}",
+        ) from error
+
+
+def _quoted(conn: psycopg.Connection[Any]) -> str:
+    return sql.Identifier(conn.info.user).as_string(conn)
 
 
 def _applied(conn: psycopg.Connection[Any]) -> dict[int, str]:
