@@ -8,16 +8,27 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import given as drawn
+from hypothesis import strategies as st
 
 from bridged.cli import database
+from bridged.core.db import open_database
 from bridged.core.errors import DatabaseUnavailable, MigrationFailed
-from bridged.core.migrate import check, migrate, pending, require_server, shipped
+from bridged.core.migrate import Entry, Migration, check, migrate, older, outdated, pending, require_server, shipped
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from ground import Cluster
 
 ALL = tuple(migration.number for migration in shipped())
 MIGRATE = "import sys; from bridged.core.migrate import migrate; print(len(migrate(sys.argv[1])))"
+
+HELD = """
+import sys, time, psycopg
+with psycopg.connect(sys.argv[1]) as conn:
+    conn.execute("select from bridged.runs")
+    print("held", flush=True)
+    time.sleep(1.2)  # longer than a try waits
+"""
 
 
 @pytest.fixture
@@ -76,11 +87,115 @@ def test_an_edited_migration_is_refused(owner: str) -> None:
             act(owner)
 
 
-def test_a_schema_newer_than_the_program_is_refused(owner: str) -> None:
-    do(owner, "insert into bridged.migrations (number, name, checksum) values (9999, 'later', '')")
+def test_a_schema_whose_upgrade_was_completed_by_a_newer_version_is_refused(owner: str) -> None:
+    do(owner, "insert into bridged.migrations (number, name, checksum) values (9998, 'sooner', '')")
+    assert migrate(owner) == check(owner) == ()
+    do(owner, "insert into bridged.migrations (number, name, checksum, phase) values (9999, 'later', '', 'post')")
     for act in (migrate, check):
-        with pytest.raises(MigrationFailed, match="9999"):
+        with pytest.raises(MigrationFailed, match="post migration 9999"):
             act(owner)
+
+
+PRE = Migration(9001, "room", "create table bridged.room (id int)")
+POST = Migration(9002, "emptied", "drop table bridged.room", post=True)
+LATER = Migration(9003, "more", "create table bridged.more (id int)")
+INDEX = Migration(
+    9004, "sought", "-- concurrently\n-- Why.\ncreate index concurrently sought on bridged.room (id);\n"
+)
+
+
+@pytest.fixture
+def ships(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Migration]]:
+    """What a later version ships besides, to be filled."""
+    more: list[Migration] = []
+    known = shipped()
+    monkeypatch.setattr("bridged.core.migrate.shipped", lambda: (*known, *more))
+    monkeypatch.setattr("bridged.core.db.shipped", lambda: (*known, *more))
+    return more
+
+
+def test_post_migrations_wait_for_older_processes_and_bar_them_afterwards(
+    owner: str, ships: list[Migration], home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = Settings(home=home, database_url=Secret(owner))
+    ships += [PRE, POST, LATER]
+    with psycopg.connect(owner, application_name="bridged"), psycopg.connect(owner, application_name="psql"):
+        assert migrate(owner) == (PRE, LATER)
+        assert older(owner) == ("bridged 0.1.0 at this machine (1 connections)",)
+        with pytest.raises(MigrationFailed, match=r"bridged 0\.1\.0 at this machine") as refused:
+            migrate(owner, post=True)
+        assert "bridged migrate --post" in refused.value.hint
+        assert database.migrate(given, check=True) == 1
+        assert capsys.readouterr().out == "pending 9002 emptied (post)\n"
+        before, ships[:] = ships[:], []
+        assert check(owner) == ()  # what the older process finds when it starts again
+        ships += before
+        # A start does not apply them, whoever is there.
+        assert migrate(owner) == ()
+    with psycopg.connect(owner, application_name="bridged 99.0.0 worker"):
+        assert database.migrate(given, check=False) == 0
+        assert "bridged migrate --post" in capsys.readouterr().err
+        assert database.migrate(given, check=False, post=True) == 0
+        assert capsys.readouterr().out == "applied 9002 emptied (post)\n"
+    assert check(owner) == migrate(owner, post=True) == ()
+    ships.clear()
+    for act in (migrate, check):
+        with pytest.raises(MigrationFailed, match="post migration 9002"):
+            act(owner)
+
+
+def test_where_there_was_nothing_all_is_applied_in_order(empty: str, ships: list[Migration]) -> None:
+    ships += [PRE, POST, LATER]
+    assert migrate(empty)[-3:] == (PRE, POST, LATER)
+
+
+async def test_whoever_is_asked_whether_it_is_ready_says_that_they_wait(
+    settings: Settings, owner: str, ships: list[Migration]
+) -> None:
+    ships += [PRE, POST]
+    async with open_database(settings, part="web") as opened:
+        assert await opened.waiting() == ("9002 emptied",)
+        names = {name for (name,) in ask(owner, "select application_name from pg_stat_activity where pid <> "
+                                         "pg_backend_pid() and datname = current_database()")}  # fmt: skip
+        assert {str(name).split(" ")[2] for name in names} == {"web"}
+        migrate(owner, post=True)
+        assert await opened.waiting() == ()
+
+
+def test_an_index_made_beside_the_work_is_made_anew_after_a_process_died_at_it(
+    owner: str, ships: list[Migration]
+) -> None:
+    ships += [INDEX]
+    do(owner, "create table bridged.room as select 1 as id from generate_series(1, 2)")
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        do(owner, "create unique index concurrently sought on bridged.room (id)")
+    query = "select indisvalid, indisunique from pg_index where indexrelid = 'bridged.sought'::regclass"
+    assert ask(owner, query) == [(False, True)]
+    assert len(migrate(owner)) == 1
+    assert ask(owner, query) == [(True, False)]
+    # It died after the index was made, before that was written down.
+    do(owner, "delete from bridged.migrations where number = 9004")
+    assert len(migrate(owner)) == 1
+    assert migrate(owner) == ()
+
+
+@pytest.mark.parametrize("text", ["", "create unique index concurrently a on b.c (d);", "create index a on b.c (d);",
+                                  "create index concurrently a on b.c (d); select 1;"])  # fmt: skip
+def test_a_file_for_one_index_holds_nothing_else(text: str) -> None:
+    assert PRE.index is None
+    assert INDEX.index == ("bridged", "sought")
+    with pytest.raises(ValueError, match="9001 room"):
+        _ = replace(PRE, text=f"-- concurrently\n{text}").index
+
+
+VERSIONS = st.tuples(st.integers(0, 12), st.integers(0, 12), st.integers(0, 12))
+
+
+@drawn(VERSIONS, VERSIONS)
+def test_who_is_older_follows_from_the_numbers(theirs: tuple[int, ...], ours: tuple[int, ...]) -> None:
+    name = f"bridged {'.'.join(map(str, theirs))} worker shop-1:17"
+    found = outdated({(name, "10.0.0.7"): 3, ("psql", ""): 1, ("bridged of somebody", ""): 1}, ours)
+    assert found == ((f"{name} at 10.0.0.7 (3 connections)",) if theirs < ours else ())
 
 
 def test_a_failing_migration_leaves_nothing_behind(empty: str) -> None:
@@ -104,10 +219,20 @@ def test_those_before_a_failing_one_stay(empty: str) -> None:
 
 def test_a_lock_in_the_way_is_not_waited_for_forever(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("bridged.core.migrate._LOCK_TIMEOUT", "50ms")
+    monkeypatch.setattr("bridged.core.migrate._PAUSES", (0.01, 0.01))
     with psycopg.connect(empty) as other:
         other.execute("create schema stripe")  # uncommitted
         with pytest.raises(MigrationFailed, match="lock timeout"):
             migrate(empty)
+
+
+def test_a_lock_that_is_given_back_is_taken_at_a_later_try(owner: str, ships: list[Migration]) -> None:
+    ships += [replace(PRE, text="alter table bridged.runs add column room int")]
+    migrating = [sys.executable, "-c", HELD, owner]
+    with subprocess.Popen(migrating, stdout=subprocess.PIPE, stdin=subprocess.PIPE, text=True) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "held\n"
+        assert migrate(owner) == tuple(ships)
 
 
 def test_a_role_without_the_rights_is_told_what_to_do(cluster: Cluster, empty: str) -> None:
@@ -160,10 +285,15 @@ def test_a_restored_database_whose_roles_the_login_is_not_in_is_refused_with_wha
 def test_what_is_pending_follows_from_what_was_applied() -> None:
     one, two, *_ = shipped()
     assert pending({}, (one, two)) == (one, two)
-    assert pending({1: one.checksum}, (one, two)) == (two,)
-    assert pending({1: one.checksum, 2: two.checksum}, (one, two)) == ()
+    first, second = Entry(one.checksum, post=None), Entry(two.checksum, post=False)
+    assert pending({1: first}, (one, two)) == (two,)
+    assert pending({1: first, 2: second}, (one, two)) == ()
+    assert pending({1: first, 2: second}, (one,)) == ()
+    for unknown in (replace(second, post=True), replace(second, post=None)):
+        with pytest.raises(MigrationFailed, match="post migration 0002"):
+            pending({1: first, 2: unknown}, (one,))
     with pytest.raises(MigrationFailed, match="0001 differs"):
-        pending({1: one.checksum}, (replace(one, text=one.text + " "), two))
+        pending({1: first}, (replace(one, text=one.text + " "), two))
 
 
 @pytest.mark.parametrize("version", [90624, 140020, 149999])

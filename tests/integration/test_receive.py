@@ -458,8 +458,8 @@ async def test_connections_cut_again_and_again(box: Postbox) -> None:
             while not ending.is_set():
                 await admin.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity "
-                    "where datname = current_database() and usename = 'bridged_inbox' or application_name = 'bridged' "
-                    "and datname = current_database() and query like '%bridged.deliveries%'"
+                    "where datname = current_database() and (usename = 'bridged_inbox' "
+                    "or application_name like 'bridged %' and query like '%bridged.deliveries%')"
                 )
                 await asyncio.sleep(0.002)
 

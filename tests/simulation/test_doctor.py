@@ -28,7 +28,7 @@ from simulation.stage import Stage, build, staged
 from simulation.test_kill import until
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-SOUND = DatabaseFacts(180004, "bridged_app", None, (), (), 0.1)
+SOUND = DatabaseFacts(180004, "bridged_app", None, (), (), (), (), 0.1)
 OPEN = EgressFacts("https://api.stripe.com", None, "", "TLSv1.3", 0.2, proxy=False)
 
 
@@ -240,3 +240,13 @@ async def test_the_command_says_it_with_its_exit_code(settings: Settings, owner:
         assert ill.code == 1
         assert "ERROR Stripe refuses the key (401)." in ill.out
         assert '-u "$STRIPE_KEY:"' in ill.out
+
+
+def test_an_upgrade_that_was_not_completed_is_told() -> None:
+    late = replace(SOUND, last=("0040 last",))
+    for facts, word in ((late, "not completed"), (replace(late, older=("bridged 0.1.0 at 10.0.0.1",)), "10.0.0.1")):
+        shown = doctor.installation(facts, OPEN, WorkerFacts(1, NOW), NOW)
+        (told,) = [each for each in shown if each.severity != "ok"]
+        assert (told.id, told.severity) == ("migrations", "warn")
+        assert word in told.cause
+        assert "bridged migrate --post" in told.next_step

@@ -192,12 +192,14 @@ class Status:
 
 
 @contextlib.asynccontextmanager
-async def opened(settings: Settings, *, wire: Wire | None = None, size: int = 8) -> AsyncGenerator[App]:
-    """Opens database, with a pool of this size, and vault.
+async def opened(
+    settings: Settings, *, wire: Wire | None = None, size: int = 8, part: str = "command"
+) -> AsyncGenerator[App]:
+    """Opens database, with a pool of this size, and vault. `part`: what the process is (`open_database`).
 
     Raises DatabaseUnavailable, MigrationFailed, VaultError, SettingsError.
     """
-    async with open_database(settings, size=size) as database:
+    async with open_database(settings, size=size, part=part) as database:
         vault = await open_vault(settings, database)
         async with database.transaction() as conn:
             workspace_id = await accounts.default_workspace(conn)

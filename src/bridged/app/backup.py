@@ -172,7 +172,9 @@ def _fits(backup: Backup) -> None:
             hint=f"Restore it with Bridged {head.bridged} or newer.",
         )
     try:
-        migrate.pending({each.number: each.checksum for each in head.migrations}, migrate.shipped())
+        # A backup does not say which of its migrations are pre ones: none may be unknown.
+        applied = {each.number: migrate.Entry(each.checksum, post=None) for each in head.migrations}
+        migrate.pending(applied, migrate.shipped())
     except MigrationFailed as error:
         raise BackupRefused(
             f"The backup was made by Bridged {head.bridged}, and does not fit this version. {error.message}",
@@ -240,7 +242,7 @@ async def _settle(
         raise BackupFailed(
             f"{len(wrong)} tables do not have the rows they had, {wrong[0]} among them.", hint="Take another backup."
         )
-    todo = await asyncio.to_thread(migrate.migrate, server.url())
+    todo = await asyncio.to_thread(migrate.migrate, server.url(), create_database=True)
     announce("Every table has the rows it had.")
     async with db.open_database(settings) as database:
         await vault.open_vault(settings, database)

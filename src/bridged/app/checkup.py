@@ -27,7 +27,7 @@ from bridged.core.db import owner_url
 from bridged.core.embedded import Embedded
 from bridged.core.errors import BridgedError, NotFound, StripeError, UsageError, VaultError
 from bridged.core.jobs import DEAD_AFTER
-from bridged.core.migrate import check
+from bridged.core.migrate import check, older
 from bridged.messages.log import store as events
 from bridged.mirror.kinds import SYNCED
 from bridged.stripe.client import PIN, StripeClient
@@ -76,11 +76,13 @@ async def installation(app: App) -> tuple[Finding, ...]:
         server = await inspection.server(conn)
         after = clock.now()
         alive, last = await inspection.workers(conn, DEAD_AFTER)
-    pending = await asyncio.to_thread(_pending, app)
+    pending = await asyncio.to_thread(check, _owner(app))
+    due, late = (tuple(str(each) for each in pending if each.post is post) for post in (False, True))
+    outdated = await asyncio.to_thread(older, _owner(app)) if late else ()
     rights = {"is a superuser": server.superuser, "has BYPASSRLS": server.bypass, "owns our tables": server.owns}
     privileged = " and ".join(each for each, true in rights.items() if true) or None
     ahead = (server.now - before - (after - before) / 2).total_seconds()
-    database = DatabaseFacts(server.version, server.role, privileged, server.unprotected, pending, ahead)
+    database = DatabaseFacts(server.version, server.role, privileged, server.unprotected, due, late, outdated, ahead)
     outside = await egress(app.settings.stripe_api_base)
     found = doctor.installation(database, outside, doctor.WorkerFacts(alive, last), clock.now())
     return (*found, *_model(app))
@@ -97,9 +99,8 @@ def _model(app: App) -> tuple[Finding, ...]:
     return (Finding("model", "warn", title, error.message, error.hint),)
 
 
-def _pending(app: App) -> tuple[str, ...]:
-    embedded = None if app.settings.database_url else Embedded(app.settings.home)
-    return tuple(f"{each.number:04} {each.name}" for each in check(owner_url(app.settings, embedded)))
+def _owner(app: App) -> str:
+    return owner_url(app.settings, None if app.settings.database_url else Embedded(app.settings.home))
 
 
 async def egress(base: str) -> EgressFacts:

@@ -242,12 +242,19 @@ def worker(
 
 
 @cli.command
-def migrate(*, check: Annotated[bool, Parameter(negative="", help="Only say what would be applied.")] = False) -> int:
+def migrate(
+    *,
+    check: Annotated[bool, Parameter(negative="", help="Only say what would be applied.")] = False,
+    post: Annotated[
+        bool, Parameter(negative="", help="Also apply post migrations: when no process of an older version is left.")
+    ] = False,
+) -> int:
     """Bring the database schema up to date. With --check nothing is changed, and the exit code is 1 if anything is due.
 
-    A schema that is newer than this version is refused.
+    Processes of the version before run on with what is applied, until --post: it is refused while one is connected.
+    A schema on which a newer version applied its post migrations is refused.
     """
-    return guarded(lambda given: database.migrate(given, check=check))
+    return guarded(lambda given: database.migrate(given, check=check, post=post))
 
 
 @cli.command

@@ -100,16 +100,21 @@ def _amount(size: int) -> str:
     return f"{amount:,.0f} {unit}" if unit == "B" else f"{amount:,.1f} {unit}"
 
 
-def migrate(given: Settings, *, check: bool) -> int:
+def migrate(given: Settings, *, check: bool, post: bool = False) -> int:
     """Applies what is pending, or says what would be and changes nothing. Exit code 1 if `check` finds something.
 
-    Raises MigrationFailed, also where the schema is newer than this program, and DatabaseUnavailable.
+    Raises MigrationFailed, also where the schema is too new for this program, or for `post` where a process of an older
+    version is connected; and DatabaseUnavailable.
     """
-    found = _pending(given) if check else _applied(given)
+    found = _pending(given) if check else _applied(given, post=post)
     for each in found:
-        print(f"{'pending' if check else 'applied'} {each.number:04} {each.name}")  # noqa: T201 - the command's output
+        what = f"{'pending' if check else 'applied'} {each}{' (post)' if each.post else ''}"
+        print(what)  # noqa: T201 - the command's output
     if not found:
         output.say("Nothing is pending.")
+    waiting = [each for each in found if each.post] if check else _waiting(given)
+    if waiting and not post:
+        output.say("Post migrations wait until no older process is left: then run `bridged migrate --post`.")
     return 1 if check and found else 0
 
 
@@ -120,9 +125,14 @@ def _pending(given: Settings) -> tuple[migrations.Migration, ...]:
     return _with_server(given, embedded, migrations.check)
 
 
-def _applied(given: Settings) -> tuple[migrations.Migration, ...]:
+def _waiting(given: Settings) -> tuple[migrations.Migration, ...]:
+    return _pending(given) if any(each.post for each in migrations.shipped()) else ()
+
+
+def _applied(given: Settings, *, post: bool) -> tuple[migrations.Migration, ...]:
     embedded = _embedded(given)
-    return _with_server(given, embedded, partial(migrations.migrate, create_database=embedded is not None))
+    work = partial(migrations.migrate, create_database=embedded is not None, post=post)
+    return _with_server(given, embedded, work)
 
 
 def _with_server(given: Settings, embedded: Embedded | None, work: Callable[[str], _T]) -> _T:

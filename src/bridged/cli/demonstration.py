@@ -121,7 +121,8 @@ async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str
 async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
     """Serves pages and API until stopped, and runs what is due unless another process does."""
     async with contextlib.AsyncExitStack() as stack:
-        app = await stack.enter_async_context(root.opened(given, size=pool_size(CONCURRENCY) if worker else 8))
+        size, part = (pool_size(CONCURRENCY), "serve") if worker else (8, "web")
+        app = await stack.enter_async_context(root.opened(given, size=size, part=part))
         address = await stack.enter_async_context(_serving(create(app), host, port))
         await stack.enter_async_context(_watched(app))
         if worker:
@@ -141,7 +142,8 @@ async def work(given: Settings, *, concurrency: int) -> int:
     """Runs what is due until stopped; then what runs stops at its next page, for another worker to go on."""
     if concurrency < 1:
         raise UsageError("--concurrency must be at least 1.", hint="Each sync under way takes one.")
-    async with root.opened(given, size=pool_size(concurrency)) as app, _watched(app), working(app, concurrency):
+    opened = root.opened(given, size=pool_size(concurrency), part="worker")
+    async with opened as app, _watched(app), working(app, concurrency):
         _settle()
         say("Working. Ctrl-C stops in order.")
         await _until_stopped()

@@ -45,13 +45,19 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """`privileged`: why row-level security does not bind this role, if it does not. `ahead`: its clock minus ours."""
+    """`privileged`: why row-level security does not bind this role, if it does not. `ahead`: its clock minus ours.
+
+    `pending`, `last`: the pre and the post migrations that were not applied yet. `older`: the processes of older
+    versions, looked for where post migrations wait.
+    """
 
     version: int
     role: str
     privileged: str | None
     unprotected: tuple[str, ...]
     pending: tuple[str, ...]
+    last: tuple[str, ...]
+    older: tuple[str, ...]
     ahead: float
 
 
@@ -195,8 +201,19 @@ def _database(found: DatabaseFacts) -> Iterator[Finding]:
             "migrations", "error", f"Not applied yet: {', '.join(found.pending)}.",
             "The program is newer than the schema.", "Run `bridged migrate`.",
         )  # fmt: skip
+    elif found.last:
+        yield _unfinished(found)
     else:
         yield Finding("migrations", "ok", "The schema is up to date.")
+
+
+def _unfinished(found: DatabaseFacts) -> Finding:
+    title = f"Post migrations wait: {', '.join(found.last)}."
+    if found.older:
+        cause, step = f"Older processes are connected: {'; '.join(found.older)}.", "Replace them, then run"
+    else:
+        cause, step = "No older process is left, and the upgrade was not completed.", "Run"
+    return Finding("migrations", "warn", title, cause, f"{step} `bridged migrate --post`.")
 
 
 def _workers(found: WorkerFacts, now: datetime) -> Finding:

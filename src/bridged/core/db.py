@@ -19,7 +19,7 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 from bridged.core.embedded import Embedded
 from bridged.core.errors import DatabaseUnavailable, SettingsError
-from bridged.core.migrate import migrate
+from bridged.core.migrate import migrate, session_name, shipped
 from bridged.core.settings import Settings
 
 Conn = psycopg.AsyncConnection[dict[str, Any]]
@@ -28,12 +28,14 @@ APP_ROLE = "bridged_app"
 INBOX_ROLE = "bridged_inbox"
 JOBS_SCHEMA = "jobs"
 _KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_DOOR = {"autocommit": True}
 DOOR_SIZE = 4
 """Connections for what is delivered: as many groups are stored at once."""
 _DOOR_TIMEOUT = 2.0
 """Seconds a delivery waits for a connection: Stripe tries again later, and a long wait looks like a failure to it."""
 _RECONNECT = 5.0
 """Seconds after which a series of tries to connect ends; whoever needs a connection then begins another."""
+_LEDGER = "select number from bridged.migrations"
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 
 
@@ -73,6 +75,15 @@ class Database:
                     if not conn.closed:
                         await conn.set_autocommit(False)
 
+    async def waiting(self) -> tuple[str, ...]:
+        """The post migrations of this version that were not applied yet. Raises as `transaction`."""
+        last = [each for each in shipped() if each.post]
+        if not last:
+            return ()
+        async with self.transaction() as conn:
+            applied = {row["number"] for row in await (await conn.execute(_LEDGER)).fetchall()}
+        return tuple(str(each) for each in last if each.number not in applied)
+
     @contextlib.asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Conn]:
         """A connection in autocommit that may only put into the inbox, of whichever tenant. Raises as `transaction`."""
@@ -93,12 +104,12 @@ def mapped() -> Any:
         ) from error
 
 
-def _pool(conninfo: str, size: int, *, timeout: float, door: bool = False) -> AsyncConnectionPool[Conn]:
+def _pool(conninfo: str, size: int, part: str, *, timeout: float, door: bool = False) -> AsyncConnectionPool[Conn]:
     return AsyncConnectionPool[Conn](
         conninfo,
         connection_class=psycopg.AsyncConnection[dict[str, Any]],
         # The job queue opens connections of its own with these, and says `autocommit` itself.
-        kwargs={"row_factory": dict_row, "application_name": "bridged"} | ({"autocommit": True} if door else {}),
+        kwargs={"row_factory": dict_row, "application_name": session_name(part), **(_DOOR if door else {})},
         min_size=0 if door else 1,  # only who receives connects to it
         max_size=size,
         open=False,
@@ -136,7 +147,9 @@ async def owning(settings: Settings) -> AsyncGenerator[Conn]:
     """
     url = owner_url(settings, None if settings.database_url else Embedded(settings.home))
     with mapped():
-        opened = await psycopg.AsyncConnection[dict[str, Any]].connect(url, row_factory=dict_row)
+        opened = await psycopg.AsyncConnection[dict[str, Any]].connect(
+            url, row_factory=dict_row, application_name=session_name("owner")
+        )
         async with opened as conn:
             yield conn
 
@@ -156,9 +169,10 @@ async def _refuse_others(pool: AsyncConnectionPool[Conn]) -> None:
 
 
 @contextlib.asynccontextmanager
-async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[Database]:
+async def open_database(settings: Settings, *, size: int = 8, part: str = "command") -> AsyncGenerator[Database]:
     """Starts or joins the embedded server where it is the default, brings the schema up to date, and opens the pools.
 
+    `part`: what this process is, for whoever looks at the server's sessions.
     Raises DatabaseUnavailable, MigrationFailed, SettingsError.
     """
     embedded = None if settings.database_url else Embedded(settings.home)
@@ -168,8 +182,8 @@ async def open_database(settings: Settings, *, size: int = 8) -> AsyncGenerator[
         url = owner_url(settings, embedded)
         with mapped():
             migrate(url, create_database=embedded is not None)
-        door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, timeout=_DOOR_TIMEOUT, door=True)
-        async with _pool(app_conninfo(settings, embedded), size, timeout=15) as pool, door:
+        door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, part, timeout=_DOOR_TIMEOUT, door=True)
+        async with _pool(app_conninfo(settings, embedded), size, part, timeout=15) as pool, door:
             await _refuse_others(pool)
             yield Database(pool, door)
     finally:

@@ -55,7 +55,9 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
 
     async def readyz(_: Request) -> Response:
         await root.connections(app, None)
-        return JSONResponse({"status": "ok", "database": "ok"})
+        waiting = await app.database.waiting()
+        migrations = f"post migrations wait: {', '.join(waiting)}" if waiting else "ok"
+        return JSONResponse({"status": "ok", "database": "ok", "migrations": migrations})
 
     rest = api.create(app, ending)
     site = Starlette(
