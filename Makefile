@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready fmt check test browser pictures packages bench soak docs demo lock
+.PHONY: help install ready fmt check test upgrade browser pictures packages bench soak docs demo lock
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -34,6 +34,9 @@ check: install ## lint, format, types, import law, architecture
 
 test: install ## everything that must hold (WORKERS=2 processes)
 	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
+
+upgrade: install ## processes replaced one by one, from the version before to this one, while all is at work
+	UPGRADE_FROM="$$(scripts/before)" && export UPGRADE_FROM && $(BIN)/pytest -q -s -o python_files='rolling_*.py' tests/upgrade $(ARGS)
 
 browser: install ## the pages in a real Chromium, which is installed where that is possible; screenshots in artefacts/
 	CHROMIUM="$$(scripts/browser)" && export CHROMIUM && $(BIN)/pytest -q tests/browser $(ARGS)

@@ -99,9 +99,7 @@ def test_a_schema_whose_upgrade_was_completed_by_a_newer_version_is_refused(owne
 PRE = Migration(9001, "room", "create table bridged.room (id int)")
 POST = Migration(9002, "emptied", "drop table bridged.room", post=True)
 LATER = Migration(9003, "more", "create table bridged.more (id int)")
-INDEX = Migration(
-    9004, "sought", "-- concurrently\n-- Why.\ncreate index concurrently sought on bridged.room (id);\n"
-)
+INDEX = Migration(9004, "sought", "-- concurrently\n-- Why.\ncreate index concurrently sought on bridged.room (id);\n")
 
 
 @pytest.fixture

@@ -1,0 +1,141 @@
+"""An upgrade while everything is at work: from the version before to this one, and on to one that does not exist yet.
+
+Stripe delivers, a sync is under way, messages go out, somebody reads the API; processes are replaced one by one. Needs
+the version before (`make upgrade` installs it and names its folder in UPGRADE_FROM).
+"""
+
+import asyncio
+import os
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bridged.sim.whatsapp import Fault
+from ground import Cluster
+from simulation.hooked import TOLD
+from simulation.test_kill import until
+from upgrade.estate import Estate, Process, Version, before, beside, estate, ours, pretended
+
+RATE = 100.0
+"""Events a second."""
+PEOPLE = 100
+LATER = {
+    "9001_room.sql": "alter table bridged.events add column room text;\ncreate table bridged.room (id int);\n",
+    "9002_emptied.post.sql": "drop table bridged.room;\nalter table bridged.events drop column room;\n",
+}
+
+
+@pytest.fixture
+def fresh(cluster: Cluster) -> Iterator[str]:
+    """The URL of a database with nothing in it."""
+    with psycopg.connect(cluster.url("postgres"), autocommit=True) as admin:
+        admin.execute("create database rolling template template0")
+        yield cluster.url("rolling")
+        admin.execute("drop database rolling with (force)")
+
+
+@pytest.fixture
+def folder() -> Path:
+    return Path(os.environ["UPGRADE_FROM"])
+
+
+def awkward(place: Estate) -> None:
+    """From now on a few calls of Stripe's hang, and WhatsApp takes a message without a word."""
+    place.stripe.faults.add("hang", path="^/v1/(invoices|charges|prices)", times=2)
+    place.whatsapp.world.faults.append(Fault("silence", times=1))
+
+
+async def test_processes_are_replaced_one_by_one_and_nobody_notices(fresh: str, folder: Path, tmp_path: Path) -> None:
+    old, new, newer = before(folder), ours(), pretended(tmp_path / "newer", "0.3.0", LATER)
+    async with estate(tmp_path, fresh, PEOPLE) as place:
+        customers = sorted(each["id"] for each in place.account.all("customers"))[:PEOPLE]
+        people = {each: f"+3461000{number:04}" for number, each in enumerate(customers)}
+        for phone in people.values():
+            place.whatsapp.world.add_person(phone.removeprefix("+"))
+        await place.prepare(folder, people)
+        workers = [await place.worker(old) for _ in range(2)]
+        webs = [await place.web(old) for _ in range(2)]
+        began = time.monotonic()
+        async with beside(place.change(RATE), place.read()):
+            await asyncio.sleep(3)
+            workers, webs = await upgraded(place, old, new, workers, webs)
+            workers, webs = await to_and_fro(place, new, newer, workers, webs)
+            await asyncio.sleep(2)
+            place.tell(f"at work for {time.monotonic() - began:.0f} s")
+        await at_rest(place, people)
+        for each in (*workers, *webs):
+            await each.end()
+
+
+async def upgraded(
+    place: Estate, old: Version, new: Version, workers: list[Process], webs: list[Process]
+) -> tuple[list[Process], list[Process]]:
+    """From the version before to this one."""
+    began = time.monotonic()
+    code, said = await place.run(new, "migrate")
+    assert code == 0, said
+    place.tell(f"{new.name} migrated beside {old.name} in {time.monotonic() - began:.1f} s")
+    # The first version knows no phases: what runs runs on, and nothing of it starts again.
+    code, said = await place.run(old, "worker")
+    assert code == 1
+    assert "which this version does not know" in said
+    place.tell(f"{old.name} does not start again: {said.strip().splitlines()[0]}")
+    awkward(place)
+    workers = [await place.replace_worker(each, new) for each in workers]
+    webs = [await place.replace_web(each, new) for each in webs]
+    code, said = await place.run(new, "migrate", "--post")
+    assert code == 0, said
+    return workers, webs
+
+
+async def to_and_fro(
+    place: Estate, new: Version, newer: Version, workers: list[Process], webs: list[Process]
+) -> tuple[list[Process], list[Process]]:
+    """On to the next version, with one step back on the way, and no way back in the end."""
+    code, said = await place.run(newer, "migrate")
+    assert (code, "applied 9001 room" in said) == (0, True), said
+    awkward(place)
+    first = await place.replace_worker(workers[0], newer)
+    web = await place.replace_web(webs[0], newer)
+    place.tell(f"back from {newer.name} to {new.name}:")
+    workers = [await place.replace_worker(first, new), workers[1]]
+    code, said = await place.run(newer, "migrate", "--post")
+    assert code == 1
+    assert "bridged 0.2.0 worker" in said
+    assert "bridged 0.2.0 web" in said
+    place.tell(f"refused: {said.strip().splitlines()[0]}")
+    workers = [await place.replace_worker(each, newer) for each in workers]
+    webs = [web, await place.replace_web(webs[1], newer)]
+    names = {row[0] for row in place.ask(
+        "select application_name from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+    )}  # fmt: skip
+    assert {name.split(" ")[1] for name in names} == {newer.name}
+    code, said = await place.run(newer, "migrate", "--post")
+    assert (code, "applied 9002 emptied (post)" in said) == (0, True), said
+    code, said = await place.run(new, "worker")
+    assert code == 1
+    assert "post migration 9002" in said
+    return workers, webs
+
+
+async def at_rest(place: Estate, people: dict[str, str]) -> None:
+    """Everything that was told came to the mirror, and every message reached its phone once."""
+    courier = place.stripe.courier
+    await until(lambda: "waiting" not in courier.outcomes.values(), 30)
+    place.tell(f"{len(courier.attempts)} deliveries, {len(place.reads)} reads, {dict(Counter(place.reads))}")
+    assert place.refused() == []
+    assert set(place.reads) == {200}
+    await place.until("select count(*) from bridged.events where state = 'pending'", 60)
+    assert place.missing() == set()
+    await until(lambda: not place.mirror.differences(place.account, TOLD), 90)
+    place.tell(f"runs: {place.ask('select cause, state, count(*) from bridged.runs group by 1, 2')}")
+    waiting = "select count(*) from bridged.messages where state in ('queued', 'sending')"
+    await place.until(waiting, 60)
+    place.tell(f"messages: {place.ask('select state, reason, count(*) from bridged.messages group by 1, 2')}")
+    twice = {each: count for each, count in Counter(place.sent()).items() if count > 1}
+    assert twice == {}
+    assert {to.removeprefix("+") for to, _ in place.sent()} >= {each.removeprefix("+") for each in people.values()}
