@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,6 @@ from bridged.sim import whatsapp as phones
 from bridged.sim.store import Account
 from bridged.stripe.client import PIN
 from simulation.stage import Mirror, account_of
-from simulation.test_kill import until
 from unit.tree import ROOT, SOURCES
 from upgrade.balancer import Balancer, balancing
 
@@ -148,9 +147,9 @@ class Estate:
         await started.says("Working.")
         return started
 
-    async def web(self, version: Version) -> Process:
+    async def web(self, version: Version, worker: str = "--no-worker") -> Process:
         port = _free()
-        started = await self.start(version, "serve", "--no-worker", "--port", str(port))
+        started = await self.start(version, "serve", worker, "--port", str(port))
         started.url = f"http://127.0.0.1:{port}"
         await started.says("Serving")
         await self.door.add(started.url, START)
@@ -167,11 +166,11 @@ class Estate:
         self.tell(f"  a web process ended after {await old.end():.1f} s")
         return new
 
-    async def prepare(self, folder: Path, people: dict[str, str]) -> None:
-        """The installation, made by the version before."""
+    async def prepare(self, version: Version, people: dict[str, str]) -> None:
+        """The installation, made by that version."""
         given = {"key": self.stripe.key(), "secret": SECRET, "people": people, "number": vars(self.number)}
         process = await asyncio.create_subprocess_exec(
-            str(folder / ".venv" / "bin" / "python"),
+            str(Path(version.command[0]).with_name("python")),
             str(ROOT / "tests" / "upgrade" / "prepare.py"),
             env=self.environment,
             stdin=asyncio.subprocess.PIPE,
@@ -220,7 +219,7 @@ class Estate:
 
     async def until(self, query: str, within: float, wanted: object = 0) -> None:
         """Until the first value of the first row is the one that is wanted."""
-        await until(lambda: self.ask(query)[0][0] == wanted, within)
+        await seldom(lambda: self.ask(query)[0][0] == wanted, within)
 
     @property
     def mirror(self) -> Mirror:
@@ -238,6 +237,13 @@ class Estate:
     def sent(self) -> list[tuple[str, str]]:
         """What reached phones: to whom, and what."""
         return [(each.to, each.text) for each in self.whatsapp.world.sent]
+
+
+async def seldom(true: Callable[[], bool], seconds: float) -> None:
+    """As `until`, for what takes long to look at: the simulators answer in between."""
+    async with asyncio.timeout(seconds):
+        while not true():  # noqa: ASYNC110 - what is waited for happens in other processes
+            await asyncio.sleep(1)
 
 
 def _free() -> int:
