@@ -193,15 +193,17 @@ class Estate:
         return made
 
     async def change(self, rate: float) -> None:
-        """Changes customers so many times a second; each is an event that is delivered at once."""
+        """Changes customers so many times a second, fewer while a thousand deliveries wait: on a machine that is busy
+        with other things this would else measure how far behind it is. Each change is an event, delivered at once.
+        """
         ids = sorted(each["id"] for each in self.account.all("customers"))
-        began, made = time.monotonic(), 0
+        made = 0
         while True:
-            while made < (time.monotonic() - began) * rate:
+            for _ in range(max(1, round(rate / 20)) if made - len(self.stripe.courier.attempts) < 1000 else 0):
                 self.account.update("customers", ids[made % len(ids)], {"metadata": {"turn": str(made)}},
                                     "customer.updated")  # fmt: skip
                 made += 1
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
     async def read(self) -> None:
         """Reads of the API, one after the other, as somebody's program would."""
@@ -227,7 +229,8 @@ class Estate:
 
     def refused(self) -> list[Any]:
         """Deliveries that were not answered with 2xx."""
-        return [each for each in self.stripe.courier.attempts if not each.acknowledged]
+        answered = (each for each in self.stripe.courier.attempts if each.status is not None or each.error)
+        return [each for each in answered if not each.acknowledged]
 
     def missing(self) -> set[str]:
         """Events that were answered with 2xx and are not applied."""

@@ -5,9 +5,11 @@ the version before (`make upgrade` installs it and names its folder in UPGRADE_F
 """
 
 import asyncio
+import contextlib
 import os
 import time
 from collections import Counter
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -37,31 +39,45 @@ def awkward(place: Estate) -> None:
     place.whatsapp.world.faults.append(Fault("silence", times=1))
 
 
-async def test_processes_are_replaced_one_by_one_and_nobody_notices(fresh: str, folder: Path, tmp_path: Path) -> None:
-    old, new, newer = before(folder), ours(), pretended(tmp_path / "newer", "0.3.0", LATER)
+async def test_from_the_version_before_to_this_one(fresh: str, folder: Path, tmp_path: Path) -> None:
+    old, new = before(folder), ours()
+    async with at_work(tmp_path, fresh, old) as (place, workers, webs):
+        await upgraded(place, old, new, workers, webs)
+
+
+async def test_on_to_the_next_version_and_back_and_on(fresh: str, tmp_path: Path) -> None:
+    new, newer = ours(), pretended(tmp_path / "newer", "0.3.0", LATER)
+    async with at_work(tmp_path, fresh, new) as (place, workers, webs):
+        await to_and_fro(place, new, newer, workers, webs)
+
+
+@contextlib.asynccontextmanager
+async def at_work(
+    tmp_path: Path, fresh: str, version: Version
+) -> AsyncIterator[tuple[Estate, list[Process], list[Process]]]:
+    """Two workers and two web processes of a version, and all that goes on; in the end nothing of it was lost."""
     async with estate(tmp_path, fresh, PEOPLE) as place:
         customers = sorted(each["id"] for each in place.account.all("customers"))[:PEOPLE]
         people = {each: f"+3461000{number:04}" for number, each in enumerate(customers)}
         for phone in people.values():
             place.whatsapp.world.add_person(phone.removeprefix("+"))
-        await place.prepare(old, people)
-        workers = [await place.worker(old) for _ in range(2)]
-        webs = [await place.web(old) for _ in range(2)]
+        await place.prepare(version, people)
+        workers = [await place.worker(version) for _ in range(2)]
+        webs = [await place.web(version) for _ in range(2)]
         began = time.monotonic()
         async with beside(place.change(RATE), place.read()):
             await asyncio.sleep(3)
-            workers, webs = await upgraded(place, old, new, workers, webs)
-            workers, webs = await to_and_fro(place, new, newer, workers, webs)
+            yield place, workers, webs
             await asyncio.sleep(2)
-            place.tell(f"at work for {time.monotonic() - began:.0f} s")
+        lasted, number = time.monotonic() - began, len(place.stripe.courier.attempts)
+        place.tell(f"{number} deliveries in {lasted:.0f} s, {number / lasted:.0f} a second")
         await at_rest(place, people)
-        for each in (*workers, *webs):
-            await each.end()
+        for each in place.started:
+            if each.of.returncode is None:
+                await each.end()
 
 
-async def upgraded(
-    place: Estate, old: Version, new: Version, workers: list[Process], webs: list[Process]
-) -> tuple[list[Process], list[Process]]:
+async def upgraded(place: Estate, old: Version, new: Version, workers: list[Process], webs: list[Process]) -> None:
     """From the version before to this one."""
     began = time.monotonic()
     code, said = await place.run(new, "migrate")
@@ -73,16 +89,15 @@ async def upgraded(
     assert "which this version does not know" in said
     place.tell(f"{old.name} does not start again: {said.strip().splitlines()[0]}")
     awkward(place)
-    workers = [await place.replace_worker(each, new) for each in workers]
-    webs = [await place.replace_web(each, new) for each in webs]
+    for each in workers:
+        await place.replace_worker(each, new)
+    for each in webs:
+        await place.replace_web(each, new)
     code, said = await place.run(new, "migrate", "--post")
     assert code == 0, said
-    return workers, webs
 
 
-async def to_and_fro(
-    place: Estate, new: Version, newer: Version, workers: list[Process], webs: list[Process]
-) -> tuple[list[Process], list[Process]]:
+async def to_and_fro(place: Estate, new: Version, newer: Version, workers: list[Process], webs: list[Process]) -> None:
     """On to the next version, with one step back on the way, and no way back in the end."""
     code, said = await place.run(newer, "migrate")
     assert (code, "applied 9001 room" in said) == (0, True), said
@@ -96,8 +111,10 @@ async def to_and_fro(
     assert "bridged 0.2.0 worker" in said
     assert "bridged 0.2.0 web" in said
     place.tell(f"refused: {said.strip().splitlines()[0]}")
-    workers = [await place.replace_worker(each, newer) for each in workers]
-    webs = [web, await place.replace_web(webs[1], newer)]
+    for each in workers:
+        await place.replace_worker(each, newer)
+    assert web.of.returncode is None
+    await place.replace_web(webs[1], newer)
     names = {row[0] for row in place.ask(
         "select application_name from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
     )}  # fmt: skip
@@ -107,15 +124,15 @@ async def to_and_fro(
     code, said = await place.run(new, "worker")
     assert code == 1
     assert "post migration 9002" in said
-    return workers, webs
 
 
 async def at_rest(place: Estate, people: dict[str, str]) -> None:
     """Everything that was told came to the mirror, and every message reached its phone once."""
     courier = place.stripe.courier
-    await until(lambda: "waiting" not in courier.outcomes.values(), 30)
-    place.tell(f"{len(courier.attempts)} deliveries, {len(place.reads)} reads, {dict(Counter(place.reads))}")
-    assert place.refused() == []
+    place.tell(f"reads of the API: {dict(Counter(place.reads))}; the balancer's answers: {dict(place.door.answers)}")
+    # What was refused would wait for minutes to be delivered again.
+    await until(lambda: place.refused() or "waiting" not in courier.outcomes.values(), 60)
+    assert [(each.status, each.error) for each in place.refused()] == []
     assert set(place.reads) == {200}
     await place.until("select count(*) from bridged.events where state = 'pending'", 60)
     assert place.missing() == set()
