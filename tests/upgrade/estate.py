@@ -272,7 +272,7 @@ async def estate(folder: Path, url: str, size: int) -> AsyncIterator[Estate]:
     """Simulators and balancer at work; every process that was started is gone afterwards."""
     made = world.build(3, size, now=int(time.time()), livemode=True)
     async with contextlib.AsyncExitStack() as stack:
-        stripe = await stack.enter_async_context(server.running(made, clock="real", deliver=True, latency=0.15))
+        stripe = await stack.enter_async_context(server.running(made, deliver=True, latency=0.15))
         whatsapp = await stack.enter_async_context(phones.running(by_itself=True))
         door = await stack.enter_async_context(balancing())
         number = whatsapp.world.add_number()
