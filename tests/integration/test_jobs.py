@@ -107,6 +107,56 @@ async def test_of_one_account_one_runs_at_once(database: Database, owner: str) -
     assert most == [1]
 
 
+async def test_a_snoozed_job_goes_where_the_same_waits_already(database: Database, owner: str) -> None:
+    jobs, seen = Jobs(database), list[int]()
+
+    async def work(job: Job) -> Outcome:
+        seen.append(job.attempts)
+        if len(seen) == 1:
+            assert await defer(jobs, database), "queued while this one runs"
+            return Snooze(clock.now())
+        return Done()
+
+    jobs.define("work", work, queue="work")
+    await defer(jobs, database)
+    async with running(jobs):
+        await until(lambda: not queued(owner), 20)
+    assert seen == [0, 0]
+
+
+async def test_a_snoozed_job_comes_again_though_another_of_its_key_waits(database: Database, owner: str) -> None:
+    jobs, seen = Jobs(database), list[tuple[int, str]]()
+
+    async def work(job: Job) -> Outcome:
+        seen.append((job.attempts, job.args["kinds"]))
+        if len(seen) > 1:
+            return Done()
+        async with database.transaction() as conn:
+            args = {**ARGS, "kinds": "some"}
+            assert await jobs.defer(conn, "work", args, queue="work", lock="a", queueing_lock="k")
+        return Snooze(clock.now())
+
+    jobs.define("work", work, queue="work")
+    async with database.transaction() as conn:
+        await jobs.defer(conn, "work", {**ARGS, "kinds": "all"}, queue="work", lock="a", queueing_lock="k")
+    async with running(jobs):
+        await until(lambda: not queued(owner), 20)
+    assert sorted(seen) == [(0, "all"), (0, "some"), (1, "all")]
+
+
+async def test_what_the_dead_were_running_is_given_back_though_others_wait(database: Database, owner: str) -> None:
+    jobs = Jobs(database)
+    for key in ("k", "l"):
+        assert await defer(jobs, database, lock=key, key=key)
+    with psycopg.connect(owner) as conn:
+        conn.execute("set search_path = jobs")
+        conn.execute("update jobs.procrastinate_jobs set status = 'doing'")
+    assert await defer(jobs, database, lock="k"), "the same again, while nobody works on it any more"
+    assert await jobs.rescue() == 2
+    assert [each["status"] for each in queued(owner)] == ["todo"] * 3
+    assert not await defer(jobs, database, lock="k"), "one of a key is enough, still"
+
+
 async def test_a_snoozed_job_comes_again(database: Database, owner: str) -> None:
     jobs, seen = Jobs(database), list[int]()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+import orjson
 import procrastinate
 from procrastinate import JobContext, PsycopgConnector, RetryDecision
 from procrastinate.exceptions import AlreadyEnqueued, JobRetry
@@ -51,6 +52,12 @@ _ALIVE = """
 select exists(
   select from jobs.procrastinate_workers where last_heartbeat > now() - make_interval(secs => %s)
 ) as alive
+"""
+_STOOD_IN_FOR = """
+select exists(
+  select from jobs.procrastinate_jobs
+  where queueing_lock = %s and status = 'todo' and args - 'cause' = %s::jsonb - 'cause'
+) as found
 """
 _WITHDRAW = "delete from jobs.procrastinate_jobs where lock = %s and status = 'todo' and args ->> 'connection_id' = %s"
 
@@ -115,7 +122,8 @@ class Jobs:
         async def run(context: JobContext, **args: Any) -> None:
             with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
                 outcome = await work(Job(args, context.job.attempts))
-            _raise_snooze(outcome)
+            if isinstance(outcome, Done) or not await self._stood_in_for(context.job):
+                _raise_snooze(outcome)
 
         self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
 
@@ -150,6 +158,14 @@ class Jobs:
     async def withdraw(self, conn: Conn, lock: str, connection_id: str) -> int:
         """Takes a connection's waiting jobs out of the queue, in the caller's transaction. How many there were."""
         return (await conn.execute(_WITHDRAW, (lock, connection_id))).rowcount
+
+    async def _stood_in_for(self, job: QueuedJob) -> bool:
+        """Whether another waits that does the same: then this one need not come again."""
+        async with self._database.transaction() as conn:
+            row = await (
+                await conn.execute(_STOOD_IN_FOR, (job.queueing_lock, orjson.dumps(job.task_kwargs).decode()))
+            ).fetchone()
+        return row is not None and bool(row["found"])
 
     async def waits(self, conn: Conn, lock: str, connection_id: str) -> bool:
         """Whether a job of a connection is due, or has just been taken by a worker."""
