@@ -43,7 +43,7 @@ CLOCKS = re.compile(
     r"|(datetime\.)?(datetime|date)\.(now|utcnow|today)|.*\bloop\.time)"
 )
 CLOCK_HOMES: dict[str, tuple[set[str], str]] = {
-    "core/clock.py": ({"time.time", "time.monotonic", "datetime.now"}, "the one clock"),
+    "core/clock.py": ({"time.time", "time.monotonic"}, "the one clock"),
     "core/embedded.py": ({"time.sleep"}, "waits for a server to start, before there is a loop"),
     "core/migrate.py": (
         {"time.sleep", "time.monotonic"},

@@ -248,7 +248,7 @@ async def dry_run(
     """
     given = drafted or {}
     now, scope = clock.now(), scope_of(connection)
-    async with app.database.transaction(app.workspace_id) as conn:
+    async with app.database.transaction(app.workspace_id, thinks=True) as conn:
         on = [each.id for each in await store.all_of(conn, scope) if each.enabled]
         wanted = list(dict.fromkeys([*ids, *on]))
         chosen = [(each, ready(given.get(each) or await _document(conn, connection, each))) for each in wanted]

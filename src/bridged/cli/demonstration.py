@@ -26,6 +26,7 @@ from bridged.core import clock
 from bridged.core.errors import UsageError
 from bridged.core.jobs import CONCURRENCY
 from bridged.core.settings import Settings
+from bridged.core.timekeeping import on_time
 from bridged.core.types import Secret
 from bridged.sim import server as simulator
 from bridged.sim import whatsapp as whatsapp_simulator
@@ -123,6 +124,7 @@ async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
     async with contextlib.AsyncExitStack() as stack:
         size, part = (pool_size(CONCURRENCY), "serve") if worker else (8, "web")
         app = await stack.enter_async_context(root.opened(given, size=size, part=part))
+        await stack.enter_async_context(on_time(app.database))
         address = await stack.enter_async_context(_serving(create(app), host, port))
         await stack.enter_async_context(_watched(app))
         if worker:
@@ -143,7 +145,7 @@ async def work(given: Settings, *, concurrency: int) -> int:
     if concurrency < 1:
         raise UsageError("--concurrency must be at least 1.", hint="Each sync under way takes one.")
     opened = root.opened(given, size=pool_size(concurrency), part="worker")
-    async with opened as app, _watched(app), working(app, concurrency):
+    async with opened as app, on_time(app.database), _watched(app), working(app, concurrency):
         _settle()
         say("Working. Ctrl-C stops in order.")
         await _until_stopped()

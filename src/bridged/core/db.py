@@ -17,6 +17,7 @@ from psycopg.conninfo import make_conninfo
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from bridged.core import clock
 from bridged.core.embedded import Embedded
 from bridged.core.errors import DatabaseUnavailable, SettingsError
 from bridged.core.migrate import migrate, session_name, shipped
@@ -27,15 +28,26 @@ Query = LiteralString | sql.Composed
 APP_ROLE = "bridged_app"
 INBOX_ROLE = "bridged_inbox"
 JOBS_SCHEMA = "jobs"
-_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3}
+_KEEPALIVE = {"keepalives_idle": 5, "keepalives_interval": 2, "keepalives_count": 3, "tcp_user_timeout": 10_000}
+"""A host that was cut off is noticed within 11 s, also while data is on its way (milliseconds)."""
+_SERVER_SIDE = (
+    "-c tcp_keepalives_idle=5 -c tcp_keepalives_interval=2 -c tcp_keepalives_count=3 -c tcp_user_timeout=10000 "
+    "-c idle_in_transaction_session_timeout=10s"
+)
+"""The same for the server, which else keeps the locks of a host that is gone, or stands still, until TCP gives up: for
+hours. No transaction of ours waits for anything but the database."""
 _DOOR = {"autocommit": True}
 DOOR_SIZE = 4
 """Connections for what is delivered: as many groups are stored at once."""
 _DOOR_TIMEOUT = 2.0
 """Seconds a delivery waits for a connection: Stripe tries again later, and a long wait looks like a failure to it."""
+_PROMPT = 1.0
+"""Seconds within which the database says what time it is."""
 _RECONNECT = 5.0
 """Seconds after which a series of tries to connect ends; whoever needs a connection then begins another."""
 _LEDGER = "select number from bridged.migrations"
+_TIME = "select extract(epoch from clock_timestamp())::float8 as unix"
+_UNHURRIED = "set local idle_in_transaction_session_timeout = 0"
 _ENTER_WORKSPACE = "select set_config('bridged.workspace_id', %s, true)"
 
 
@@ -52,15 +64,18 @@ class Database:
         return self._pool
 
     @contextlib.asynccontextmanager
-    async def transaction(self, workspace_id: int | None = None) -> AsyncGenerator[Conn]:
+    async def transaction(self, workspace_id: int | None = None, *, thinks: bool = False) -> AsyncGenerator[Conn]:
         """A transaction that sees the rows of one workspace, or of none. Commits on return, rolls back on exceptions.
 
+        It may leave the database waiting for 10 s, for longer only if it `thinks`: such a one must not hold locks.
         Raises DatabaseUnavailable when the server cannot be reached or breaks off.
         """
         with mapped():
             async with self._pool.connection() as conn, conn.transaction():
                 if workspace_id is not None:
                     await conn.execute(_ENTER_WORKSPACE, (str(workspace_id),))
+                if thinks:
+                    await conn.execute(_UNHURRIED)
                 yield conn
 
     @contextlib.asynccontextmanager
@@ -83,6 +98,16 @@ class Database:
         async with self.transaction() as conn:
             applied = {row["number"] for row in await (await conn.execute(_LEDGER)).fetchall()}
         return tuple(str(each) for each in last if each.number not in applied)
+
+    async def tell_time(self) -> None:
+        """Sets our clock by the database's, which all processes share. Raises DatabaseUnavailable."""
+        async with self.session() as conn:
+            sent = clock.monotonic()
+            row = await (await conn.execute(_TIME)).fetchone()
+            received = clock.monotonic()
+        # A slow answer says less than what is known already; the first one counts whatever it took.
+        if row is not None and (received - sent < _PROMPT or not clock.follows()):
+            clock.follow(row["unix"], (sent + received) / 2)
 
     @contextlib.asynccontextmanager
     async def inbox(self) -> AsyncGenerator[Conn]:
@@ -134,6 +159,7 @@ def app_conninfo(settings: Settings, embedded: Embedded | None, role: str = APP_
     The search path is the job queue's, whose functions name their tables bare; every statement of ours is qualified.
     """
     path = f"-c search_path={JOBS_SCHEMA}" if role == APP_ROLE else "-c synchronous_commit=on"
+    path = f"{path} {_SERVER_SIDE}"
     if embedded is not None:
         return make_conninfo(embedded.url(user=role), options=path)
     return make_conninfo(owner_url(settings, None), options=f"-c role={role} {path}", **_KEEPALIVE)
@@ -185,7 +211,9 @@ async def open_database(settings: Settings, *, size: int = 8, part: str = "comma
         door = _pool(app_conninfo(settings, embedded, INBOX_ROLE), DOOR_SIZE, part, timeout=_DOOR_TIMEOUT, door=True)
         async with _pool(app_conninfo(settings, embedded), size, part, timeout=15) as pool, door:
             await _refuse_others(pool)
-            yield Database(pool, door)
+            database = Database(pool, door)
+            await database.tell_time()
+            yield database
     finally:
         if embedded is not None:
             embedded.leave()

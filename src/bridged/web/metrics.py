@@ -219,7 +219,9 @@ def _told(found: Snapshot) -> Iterable[Metric]:
     up.add_metric((), float(found.up))
     took = GaugeMetricFamily("bridged_measuring_seconds", "How long measuring took.")
     took.add_metric((), found.seconds)
-    yield from (up, took)
+    ahead = GaugeMetricFamily("bridged_clock_ahead_seconds", "This machine's clock minus the database's.")
+    ahead.add_metric((), clock.ahead())
+    yield from (up, took, ahead)
     if not found.up:
         return
     by_name: defaultdict[str, list[Measure]] = defaultdict(list)
