@@ -7,7 +7,7 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE :=
 
 .DEFAULT_GOAL := help
-.PHONY: help install ready fmt check test upgrade browser pictures packages bench soak docs demo lock
+.PHONY: help install ready fmt check test upgrade hosts browser pictures packages bench soak docs demo lock
 
 help: ## list the targets
 	@sed -nE 's/^([a-z]+):.*## (.*)/make \1|\2/p' Makefile | while IFS='|' read -r name text; do printf '%-14s %s\n' "$$name" "$$text"; done
@@ -40,6 +40,9 @@ upgrade: install ## processes replaced one by one, from the version before to th
 
 browser: install ## the pages in a real Chromium, which is installed where that is possible; screenshots in artefacts/
 	CHROMIUM="$$(scripts/browser)" && export CHROMIUM && $(BIN)/pytest -q tests/browser $(ARGS)
+
+hosts: install ## several hosts on one database, cut off, paused, killed, with wrong clocks; needs root, installs what it needs on Debian
+	scripts/hosts $(BIN)/pytest -q -s tests/hosts $(ARGS)
 
 pictures: ## the guide's pictures anew, from the pages as they are
 	PICTURES=yes $(MAKE) browser
