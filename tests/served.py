@@ -179,8 +179,8 @@ class Counting(Database):
         self._statements = statements
 
     @contextlib.asynccontextmanager
-    async def transaction(self, workspace_id: int | None = None) -> AsyncIterator[Conn]:
-        async with self._inner.transaction(workspace_id) as conn:
+    async def transaction(self, workspace_id: int | None = None, *, thinks: bool = False) -> AsyncIterator[Conn]:
+        async with self._inner.transaction(workspace_id, thinks=thinks) as conn:
             plain = conn.execute
 
             async def execute(query: Any, *given: Any, **options: Any) -> Any:

@@ -286,8 +286,8 @@ async def test_switching_row_security_off_gives_an_error_not_rows(app: psycopg.A
 
 async def test_sessions_that_are_not_the_applications_are_refused(cluster: Cluster, standing: str) -> None:
     """As behind a pooler that drops the startup parameter `options`: it hands out the owner's."""
-    async with db._pool(cluster.url(standing), 1, timeout=5) as owners:
+    async with db._pool(cluster.url(standing), 1, "tests", timeout=5) as owners:
         with pytest.raises(SettingsError, match="do not run as bridged_app"):
             await db._refuse_others(owners)
-    async with db._pool(cluster.app_url(standing), 1, timeout=5) as ours:
+    async with db._pool(cluster.app_url(standing), 1, "tests", timeout=5) as ours:
         await db._refuse_others(ours)
