@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from collections.abc import AsyncIterator
@@ -9,6 +10,7 @@ from dataclasses import replace
 from html import unescape
 from typing import Any
 
+import psycopg
 import pytest
 
 from bridged import app as root
@@ -249,3 +251,26 @@ async def test_a_filter_that_cannot_be_read(settings: Settings, kind: str) -> No
         assert (await ana.open(f"/connections/{stage.connection.id}/{kind}?after=evt_nobody"))[0] == 400
         assert (await ana.open(f"/connections/{stage.connection.id}/events/evt_nobody"))[0] == 404
         assert (await ana.open(f"/connections/{stage.connection.id}/replays/99999"))[0] == 404
+
+
+async def test_the_page_goes_on_until_what_is_in_doubt_was_read(settings: Settings) -> None:
+    async with scene(settings) as (stage, house):
+        ana = await house.member("ana@example.com", "owner")
+        await stage.connect()
+        assert (await stage.sync()).complete
+        connection = stage.connection
+        assert connection is not None
+        stream = f"/connections/{connection.id}/live/stream"
+        assert "event: over" in (await ana.open(stream))[1]
+        with psycopg.connect(stage.url, autocommit=True) as conn:
+            conn.execute(
+                "insert into bridged.rereads (workspace_id, connection_id, kind, object_id, reason, asked_at) "
+                "values (%s, %s, 'customers', 'cus_x', 'tie', now())",
+                (connection.workspace_id, connection.id),
+            )
+            watching = asyncio.create_task(ana.open(stream))
+            await asyncio.sleep(0.5)
+            assert not watching.done()
+            conn.execute("delete from bridged.rereads")
+        _, shown, _ = await asyncio.wait_for(watching, 60)
+        assert shown.index("Catching up") < shown.index("Up to date") < shown.index("event: over")

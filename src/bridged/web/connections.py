@@ -125,7 +125,9 @@ class Connections:
     async def _drawn(self, app: root.App, connection: Connection) -> Part:
         found = await self._standing(app, connection)
         course = found["course"]
-        return Part(self._draw("live.html", now=clock.now(), **found), over=course.over)
+        # What an event left in doubt is read again when the run is over, and the page goes on until then.
+        settled = course.over and found["health"].kind != "busy"
+        return Part(self._draw("live.html", now=clock.now(), **found), over=settled)
 
     async def _part(self, visit: Visit) -> Response:
         connection = await connection_of(visit)
