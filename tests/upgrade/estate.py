@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -24,7 +25,8 @@ from bridged.sim import server, world
 from bridged.sim import whatsapp as phones
 from bridged.sim.store import Account
 from bridged.stripe.client import PIN
-from simulation.stage import Mirror, account_of
+from ground import MASTER
+from simulation.stage import Mirror, account_of, fill
 from unit.tree import ROOT, SOURCES
 from upgrade.balancer import Balancer, balancing
 
@@ -54,7 +56,7 @@ def before(folder: Path) -> Version:
 
 def pretended(folder: Path, name: str, files: dict[str, str]) -> Version:
     """A version that does not exist: ours with more migrations."""
-    shutil.copytree(SOURCES, folder / "bridged", ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(SOURCES, folder / "bridged")
     begin = folder / "bridged" / "__init__.py"
     begin.write_text(re.sub(r'__version__ = ".*"', f'__version__ = "{name}"', begin.read_text()))
     for file, text in files.items():
@@ -118,7 +120,7 @@ class Estate:
             "HOME": str(self.folder),
             "BRIDGED_HOME": str(self.folder / "home"),
             "BRIDGED_DATABASE_URL": self.url,
-            "BRIDGED_MASTER_KEY": "a passphrase of the tests",
+            "BRIDGED_MASTER_KEY": MASTER,
             "BRIDGED_STRIPE_API_BASE": self.stripe.url,
             "BRIDGED_WHATSAPP_API_BASE": self.whatsapp.url,
         }
@@ -231,6 +233,18 @@ class Estate:
         with psycopg.connect(self.url, application_name="psql") as conn:
             conn.execute("update bridged.sync_settings set pace = 1")
 
+    def leases_out(self) -> None:
+        """Whoever was sending a message and has ended is given up at once, not only after the lease of 90 seconds."""
+        with psycopg.connect(self.url, application_name="psql") as conn:
+            conn.execute("update bridged.messages set lease_until = now() where state = 'sending'")
+
+    def resend(self) -> None:
+        """Stripe delivers again at once what was not taken, not only after minutes or hours."""
+        courier = self.stripe.courier
+        for (event, endpoint), outcome in list(courier.outcomes.items()):
+            if endpoint == self.endpoint and outcome != "acknowledged":
+                courier.resend(event, endpoint)
+
     async def until(self, query: str, within: float, wanted: object = 0) -> None:
         """Until the first value of the first row is the one that is wanted."""
         await seldom(lambda: self.ask(query)[0][0] == wanted, within)
@@ -268,9 +282,14 @@ def _free() -> int:
 
 
 @contextlib.asynccontextmanager
-async def estate(folder: Path, url: str, size: int) -> AsyncIterator[Estate]:
-    """Simulators and balancer at work; every process that was started is gone afterwards."""
+async def estate(folder: Path, url: str, size: int, rows: int = 0) -> AsyncIterator[Estate]:
+    """Simulators and balancer at work; every process that was started is gone afterwards.
+
+    `rows`: so many more objects of some kinds, for a sync that takes a while.
+    """
     made = world.build(3, size, now=int(time.time()), livemode=True)
+    for kind in ("invoices", "charges", "payment_intents", "refunds") if rows else ():
+        fill(account_of(made), kind, rows, random.Random(rows))
     async with contextlib.AsyncExitStack() as stack:
         stripe = await stack.enter_async_context(server.running(made, deliver=True, latency=0.15))
         whatsapp = await stack.enter_async_context(phones.running(by_itself=True))

@@ -22,6 +22,9 @@ from upgrade.estate import Estate, Process, Version, before, beside, estate, our
 RATE = 100.0
 """Events a second."""
 PEOPLE = 40
+ROWS = 1500
+"""Of each of four kinds: a list's page takes four seconds, and so the sync as long as the upgrade."""
+RUN = "select state from bridged.runs where cause = 'schedule'"
 LATER = {
     "9001_room.sql": "alter table bridged.events add column room text;\ncreate table bridged.room (id int);\n",
     "9002_emptied.post.sql": "drop table bridged.room;\nalter table bridged.events drop column room;\n",
@@ -34,15 +37,18 @@ def folder() -> Path:
 
 
 def awkward(place: Estate) -> None:
-    """From now on a few calls of Stripe's hang, and WhatsApp takes a message without a word."""
+    """The sync is under way. From now on a few calls of Stripe's hang, and WhatsApp takes a message without a word."""
+    assert place.ask(RUN) == [("running",)]
     place.stripe.faults.add("hang", path="^/v1/(invoices|charges|prices)", times=2)
     place.whatsapp.world.faults.append(Fault("silence", times=1))
 
 
 async def test_from_the_version_before_to_this_one(fresh: str, folder: Path, tmp_path: Path) -> None:
-    old, new = before(folder), ours()
+    # What this version ships has no post migration: one of it is invented.
+    old, new, invented = before(folder), ours(), pretended(tmp_path / "invented", ours().name, LATER)
     async with at_work(tmp_path, fresh, old) as (place, workers, webs):
         await upgraded(place, old, new, workers, webs)
+        await finished(place, old, new, invented, webs)
 
 
 async def test_on_to_the_next_version_and_back_and_on(fresh: str, tmp_path: Path) -> None:
@@ -56,18 +62,20 @@ async def at_work(
     tmp_path: Path, fresh: str, version: Version
 ) -> AsyncIterator[tuple[Estate, list[Process], list[Process]]]:
     """Two workers and two web processes of a version, and all that goes on; in the end nothing of it was lost."""
-    async with estate(tmp_path, fresh, PEOPLE) as place:
+    async with estate(tmp_path, fresh, PEOPLE, ROWS) as place:
         customers = sorted(each["id"] for each in place.account.all("customers"))[:PEOPLE]
         people = {each: f"+3461000{number:04}" for number, each in enumerate(customers)}
         for phone in people.values():
             place.whatsapp.world.add_person(phone.removeprefix("+"))
         await place.prepare(version, people)
+        place.stripe.faults.add("delay", path=r"^/v1/\w+\?", seconds=4)
         workers = [await place.worker(version) for _ in range(2)]
         webs = [await place.web(version) for _ in range(2)]
         began = time.monotonic()
         async with beside(place.change(RATE), place.read()):
-            await asyncio.sleep(3)
+            await seldom(lambda: place.ask(RUN) == [("running",)], 60)
             yield place, workers, webs
+            place.tell(f"the sync that {version.name} began is {place.ask(RUN)[0][0]}")
             await asyncio.sleep(2)
         lasted, number = time.monotonic() - began, len(place.stripe.courier.attempts)
         place.tell(f"{number} deliveries in {lasted:.0f} s, {number / lasted:.0f} a second")
@@ -91,10 +99,18 @@ async def upgraded(place: Estate, old: Version, new: Version, workers: list[Proc
     awkward(place)
     for each in workers:
         await place.replace_worker(each, new)
-    for each in webs:
-        await place.replace_web(each, new)
-    code, said = await place.run(new, "migrate", "--post")
-    assert code == 0, said
+    webs[0] = await place.replace_web(webs[0], new)
+
+
+async def finished(place: Estate, old: Version, new: Version, invented: Version, webs: list[Process]) -> None:
+    """One web process of the version before is left: post migrations wait for it."""
+    code, said = await place.run(invented, "migrate", "--post")
+    assert (code, "Older processes are connected" in said) == (1, True), said
+    place.tell(f"refused beside one {old.name}: {said.strip().splitlines()[0]}")
+    webs[1] = await place.replace_web(webs[1], new)
+    code, said = await place.run(invented, "migrate", "--post")
+    assert (code, "applied 9002 emptied (post)" in said) == (0, True), said
+    place.tell(f"post migrations applied beside {new.name}")
 
 
 async def to_and_fro(place: Estate, new: Version, newer: Version, workers: list[Process], webs: list[Process]) -> None:
@@ -140,9 +156,10 @@ async def at_rest(place: Estate, people: dict[str, str]) -> None:
     with contextlib.suppress(TimeoutError):
         await seldom(lambda: not place.mirror.differences(place.account, TOLD), 90)
     assert place.mirror.differences(place.account, TOLD)[:10] == []
-    place.tell(f"runs: {place.ask('select cause, state, count(*) from bridged.runs group by 1, 2')}")
-    waiting = "select count(*) from bridged.messages where state in ('queued', 'sending')"
-    await place.until(waiting, 60)
+    await seldom(lambda: place.ask(RUN) == [("complete",)], 60)
+    await place.until("select count(*) from bridged.messages where state = 'queued'", 60)
+    place.leases_out()
+    await place.until("select count(*) from bridged.messages where state = 'sending'", 60)
     place.tell(f"messages: {place.ask('select state, reason, count(*) from bridged.messages group by 1, 2')}")
     twice = {each: count for each, count in Counter(place.sent()).items() if count > 1}
     assert twice == {}
