@@ -22,7 +22,7 @@ from upgrade.estate import Estate, Process, Version, before, beside, estate, our
 RATE = 100.0
 """Events a second."""
 PEOPLE = 40
-ROWS = 1500
+ROWS = 600
 """Of each of four kinds: a list's page takes four seconds, and so the sync as long as the upgrade."""
 RUN = "select state from bridged.runs where cause = 'schedule'"
 LATER = {
@@ -153,10 +153,13 @@ async def at_rest(place: Estate, people: dict[str, str]) -> None:
     assert set(place.reads) == {200}
     await place.until("select count(*) from bridged.events where state = 'pending'", 60)
     assert place.missing() == set()
+    place.tell("every event is applied")
     with contextlib.suppress(TimeoutError):
         await seldom(lambda: not place.mirror.differences(place.account, TOLD), 90)
     assert place.mirror.differences(place.account, TOLD)[:10] == []
+    place.tell("the mirror is Stripe's")
     await seldom(lambda: place.ask(RUN) == [("complete",)], 60)
+    place.tell("the sync is complete")
     await place.until("select count(*) from bridged.messages where state = 'queued'", 60)
     place.leases_out()
     await place.until("select count(*) from bridged.messages where state = 'sending'", 60)
