@@ -27,8 +27,6 @@ from ground import WORKSPACE, new_scope
 
 SOME_TIME = 1_780_000_000.0
 SECURITY = ("content-security-policy", "x-content-type-options", "referrer-policy")
-_FAREWELL = 2.0
-"""Seconds that requests under way have when a server ends."""
 FAULT = {"code", "message", "hint", "docs", "request_id"}
 
 
@@ -104,29 +102,16 @@ class Web:
 
 
 class _Server(uvicorn.Server):
-    """Ends as soon as it is told to: the library looks ten times a second, and lets connections close for as long."""
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.told = asyncio.Event()
-
-    async def main_loop(self) -> None:
-        await self.on_tick(0)
-        await self.told.wait()
-
     async def shutdown(self, sockets: Any = None) -> None:
-        del sockets
-        state = self.server_state
-        for each in self.servers:
-            each.close()
-        for each in list(state.connections):
-            each.shutdown()
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(_FAREWELL):
-                while state.connections or state.tasks:  # noqa: ASYNC110 - there is no event of it
-                    await asyncio.sleep(0.001)
-        for task in list(state.tasks):
-            task.cancel()
+        """First nothing more is accepted: a connection accepted in the turn of the loop in which its server is closed
+        would be left open by asyncio, which then refuses to attach it.
+        """
+        loop = asyncio.get_running_loop()
+        for each in (socket for server in self.servers for socket in server.sockets):
+            loop.remove_reader(each.fileno())
+        for _ in range(3):
+            await asyncio.sleep(0)
+        await super().shutdown(sockets)
 
     @contextlib.contextmanager
     def capture_signals(self) -> Any:
@@ -143,6 +128,7 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
         log_level="critical",
         access_log=False,
         lifespan="off",
+        timeout_graceful_shutdown=2,
     )
     server = _Server(config)
     config.load()
@@ -155,7 +141,7 @@ async def listening(app: Starlette) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.servers[0].sockets[0].getsockname()[1]}"
     finally:
         app.state.ending.set()
-        server.told.set()
+        server.should_exit = True
         await task
 
 
