@@ -105,6 +105,7 @@ class Host:
 
     def signal(self, number: int) -> None:
         assert self.process is not None
+        assert self.process.returncode is None, f"{self.name} has ended: {self.log[-2000:]}"
         self.process.send_signal(number)
 
     async def ended(self, within: float) -> int:

@@ -114,12 +114,10 @@ class Fleet:
             await asyncio.sleep(0.1)
         self.moved[what] = round(time.monotonic() - began, 1)
 
-    async def serves(self, host: Host) -> None:
-        """Waits until that host answers."""
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                _, writer = await asyncio.open_connection(host.address, 8080)
-                writer.close()
+    async def serves_again(self, host: Host) -> None:
+        """Waits until that host has done with starting for the second time: the last thing it says is the link."""
+        for _ in range(1800):
+            if host.log.count("first owner's link") == 2:
                 return
             await asyncio.sleep(0.1)
         raise AssertionError(f"{host.name} does not serve: {host.log[-2000:]}")
@@ -353,7 +351,7 @@ async def faults(at: Fleet) -> None:
     at.hosts["web2"].signal(signal.SIGKILL)
     await at.hosts["web2"].ended(5)
     await at.hosts["web2"].start()
-    await at.serves(at.hosts["web2"])
+    await at.serves_again(at.hosts["web2"])
 
     await at.data.crash()
     await asyncio.sleep(3)
