@@ -144,6 +144,73 @@ async def test_a_snoozed_job_comes_again_though_another_of_its_key_waits(databas
     assert sorted(seen) == [(0, "all"), (0, "some"), (1, "all")]
 
 
+IDLE = """
+select count(pg_terminate_backend(pid)) from pg_stat_activity
+where datname = current_database() and pid <> pg_backend_pid() and state = 'idle' and query not like 'LISTEN%'
+"""
+
+
+async def test_a_snoozed_job_is_not_lost_with_the_connections(database: Database, owner: str) -> None:
+    jobs, seen = Jobs(database), list[int]()
+
+    async def work(job: Job) -> Outcome:
+        seen.append(job.attempts)
+        if len(seen) > 1:
+            return Done()
+        with psycopg.connect(owner, autocommit=True) as conn:
+            assert conn.execute(IDLE).fetchone() != (0,)
+        return Snooze(clock.now())
+
+    jobs.define("work", work, queue="work")
+    await defer(jobs, database)
+    async with running(jobs):
+        await until(lambda: not queued(owner), 60)
+    assert seen == [0, 1]
+
+
+async def test_a_job_that_is_ours_and_does_not_run_is_taken_up(database: Database, owner: str) -> None:
+    """As when the word that it was over met a connection that had broken: its worker lives on."""
+    jobs, seen = Jobs(database), list[int | None]()
+
+    async def work(job: Job) -> Outcome:
+        seen.append(job.attempts)
+        if len(seen) > 1:
+            return Done()
+        async with database.transaction() as conn:
+            assert await jobs.defer(conn, "work", ARGS, queue="work", lock="b", queueing_lock="other")
+            await conn.execute(
+                "update jobs.procrastinate_jobs set status = 'doing', "
+                "worker_id = (select worker_id from jobs.procrastinate_jobs where lock = 'a') where lock = 'b'"
+            )
+        return Done()
+
+    jobs.define("work", work, queue="work")
+    await defer(jobs, database)
+    async with running(jobs):
+        await until(lambda: len(seen) == 1 and len(queued(owner)) == 1, 60)
+        assert [each["status"] for each in queued(owner)] == ["doing"], "it is left alone at first"
+        await until(lambda: not queued(owner), 60)
+    assert seen == [0, 1]
+
+
+async def test_a_job_that_runs_for_long_is_left_alone(database: Database, owner: str) -> None:
+    jobs, over = Jobs(database), asyncio.Event()
+
+    async def work(job: Job) -> Outcome:
+        assert job.attempts == 0
+        await over.wait()
+        return Done()
+
+    jobs.define("work", work, queue="work")
+    await defer(jobs, database)
+    async with running(jobs):
+        await until(lambda: [each["status"] for each in queued(owner)] == ["doing"], 60)
+        assert await jobs.take_up() == 0
+        assert jobs._left == {}
+        over.set()
+        await until(lambda: not queued(owner), 60)
+
+
 async def test_what_the_dead_were_running_is_given_back_though_others_wait(database: Database, owner: str) -> None:
     jobs = Jobs(database)
     for key in ("k", "l"):

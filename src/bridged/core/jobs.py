@@ -8,8 +8,9 @@ Why the library's schema is a migration of ours: docs/decisions/0008-jobs.md.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,8 +22,9 @@ from procrastinate.exceptions import AlreadyEnqueued, JobRetry
 from procrastinate.jobs import Job as QueuedJob
 from procrastinate.retry import BaseRetryStrategy
 
-from bridged.core import log, tracing
+from bridged.core import clock, log, tracing
 from bridged.core.db import Conn, Database
+from bridged.core.errors import DatabaseUnavailable
 
 _log = log.logger("jobs")
 CONCURRENCY = 8
@@ -47,6 +49,14 @@ select jobs.procrastinate_retry_job_v2(lost.id, now(), null, null, null) from (
     and (worker.id is null or worker.last_heartbeat < now() - make_interval(secs => %s))
   for update of job skip locked
 ) lost
+"""
+_HELD = "select id from jobs.procrastinate_jobs where status = 'doing' and worker_id = any(%s)"
+_PUT_BACK = """
+select jobs.procrastinate_retry_job_v2(left_over.id, now(), null, null, null) from (
+  select id from jobs.procrastinate_jobs
+  where status = 'doing' and id = any(%s) and worker_id = any(%s)
+  for update skip locked
+) left_over
 """
 _ALIVE = """
 select exists(
@@ -115,12 +125,19 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._app = procrastinate.App(connector=PsycopgConnector())
+        self._running: set[int] = set()
+        self._workers: set[int] = set()
+        self._left: dict[int, float] = {}
+        """Jobs that the queue says are ours and that do not run, with since when (monotonic)."""
 
     def define(self, name: str, work: Work, *, queue: str) -> None:
         """Says what a job of this name does."""
 
         async def run(context: JobContext, **args: Any) -> None:
-            with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
+            with (
+                self._at_work(context.job),
+                tracing.span(f"job {name}", "consumer", messaging__destination__name=queue),
+            ):
                 outcome = await work(Job(args, context.job.attempts))
             if isinstance(outcome, Done) or not await self._stood_in_for(context.job):
                 _raise_snooze(outcome)
@@ -131,7 +148,10 @@ class Jobs:
         """A job that the clock queues, once for all processes, and not while the one before waits still."""
 
         async def run(context: JobContext, timestamp: int) -> None:
-            with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
+            with (
+                self._at_work(context.job),
+                tracing.span(f"job {name}", "consumer", messaging__destination__name=queue),
+            ):
                 outcome = await work(Job({"timestamp": timestamp}, context.job.attempts))
             _raise_snooze(outcome)
 
@@ -160,11 +180,13 @@ class Jobs:
         return (await conn.execute(_WITHDRAW, (lock, connection_id))).rowcount
 
     async def _stood_in_for(self, job: QueuedJob) -> bool:
-        """Whether another waits that does the same: then this one need not come again."""
-        async with self._database.transaction() as conn:
-            row = await (
-                await conn.execute(_STOOD_IN_FOR, (job.queueing_lock, orjson.dumps(job.task_kwargs).decode()))
-            ).fetchone()
+        """Whether another waits that does the same: then this one need not come again. Who cannot tell lets it come."""
+        args = orjson.dumps(job.task_kwargs).decode()
+        try:
+            async with self._database.transaction() as conn:
+                row = await (await conn.execute(_STOOD_IN_FOR, (job.queueing_lock, args))).fetchone()
+        except DatabaseUnavailable:
+            return False
         return row is not None and bool(row["found"])
 
     async def waits(self, conn: Conn, lock: str, connection_id: str) -> bool:
@@ -176,6 +198,21 @@ class Jobs:
         """Puts back what dead workers were running. How many jobs that were."""
         async with self._database.transaction() as conn:
             return (await conn.execute(_RESCUE, (DEAD_AFTER,))).rowcount
+
+    async def take_up(self) -> int:
+        """Puts back what we are said to be running and are not: the word that it was over, or is to come again, met a
+        connection that had broken, and the library says it once. How many jobs that were.
+        """
+        ours = list(self._workers)
+        async with self._database.transaction() as conn:
+            held = {row["id"] for row in await (await conn.execute(_HELD, (ours,))).fetchall()}
+            now = clock.monotonic()
+            self._left = {each: self._left.get(each, now) for each in held - self._running}
+            late = [each for each, since in self._left.items() if now - since > DEAD_AFTER]
+            put_back = (await conn.execute(_PUT_BACK, (late, ours))).rowcount if late else 0
+        for each in late:
+            del self._left[each]
+        return put_back
 
     async def alive(self) -> bool:
         """Whether any worker works on this database."""
@@ -210,6 +247,19 @@ class Jobs:
     async def _rescue(self) -> None:
         if found := await self.rescue():
             _log.warning("jobs_rescued", jobs=found)
+        if self._workers and (found := await self.take_up()):
+            _log.warning("jobs_taken_up", jobs=found)
+
+    @contextlib.contextmanager
+    def _at_work(self, job: QueuedJob) -> Generator[None]:
+        assert job.id is not None
+        assert job.worker_id is not None
+        self._workers.add(job.worker_id)
+        self._running.add(job.id)
+        try:
+            yield
+        finally:
+            self._running.discard(job.id)
 
 
 async def _forever(name: str, step: Callable[[], Awaitable[None]], pause: float) -> None:
