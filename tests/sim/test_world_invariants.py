@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bridged.sim import shapes, world
+from bridged.sim import shapes, store, world
 from bridged.sim.store import Obj, World
 from sim import worlds
 
@@ -144,3 +144,30 @@ def test_whole_unit_currencies_have_no_fractions(small: World) -> None:
             assert invoice["total"] % 100 == 0
         if invoice["currency"] in ("kwd", "bhd"):
             assert invoice["total"] % 10 == 0
+
+
+@pytest.mark.parametrize("every", [0.1, 0.2, 0.7, 1.0, 3.3])
+def test_a_clock_that_is_held_again_and_again_goes_on(every: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = [0.0]
+    monkeypatch.setattr(store.time, "monotonic", lambda: real[0])
+    clock = store.Clock(1000)
+    clock.flow()
+    for turn in range(1, 101):
+        real[0] += every
+        before = clock.now
+        assert abs(before - 1000 - turn * every) <= 1
+        with clock.held():
+            real[0] += 5.0
+            assert clock.now == before, "it stands meanwhile"
+
+
+def test_a_clock_that_is_set_begins_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    real = [0.0]
+    monkeypatch.setattr(store.time, "monotonic", lambda: real[0])
+    clock = store.Clock(1000)
+    clock.flow()
+    real[0] = 0.9
+    with clock.held():
+        clock.now = 2000
+    real[0] += 0.9
+    assert clock.now == 2000

@@ -56,6 +56,8 @@ class Clock:
 
     def __init__(self, now: int) -> None:
         self._base = now
+        self._part = 0.0
+        """Of a second, when the flow was stopped: else a clock that is held again and again would stand still."""
         self._flowing_since: float | None = None
 
     @property
@@ -66,7 +68,7 @@ class Clock:
 
     @now.setter
     def now(self, value: int) -> None:
-        self._base = value
+        self._base, self._part = value, 0.0
         if self._flowing_since is not None:
             self._flowing_since = time.monotonic()
 
@@ -75,10 +77,13 @@ class Clock:
         return self._flowing_since is not None
 
     def flow(self) -> None:
-        self._flowing_since = time.monotonic()
+        self._flowing_since = time.monotonic() - self._part
 
     def freeze(self) -> None:
-        self._base, self._flowing_since = self.now, None
+        if self._flowing_since is not None:
+            passed = time.monotonic() - self._flowing_since
+            self._base += int(passed)
+            self._part, self._flowing_since = passed % 1, None
 
     @contextmanager
     def held(self) -> Generator[None]:
