@@ -219,6 +219,16 @@ def test_what_no_simulation_can_show(database: DatabaseFacts, egress: EgressFact
     assert doctor.exit_code(doctor.installation(SOUND, OPEN, WorkerFacts(0, None), NOW)) == 0
 
 
+@pytest.mark.parametrize("wrong", [-3600, 3600])
+async def test_a_machine_whose_clock_is_wrong(settings: Settings, monkeypatch: pytest.MonkeyPatch, wrong: int) -> None:
+    real = clock.time.time
+    async with root.opened(settings) as app:
+        monkeypatch.setattr(clock.time, "time", lambda: real() + wrong)
+        shown = {each.id: each for each in await checkup.installation(app)}
+    assert shown["clock_database"].severity == "error"
+    assert f"3600 s {'behind' if wrong > 0 else 'ahead of'} this machine's" in shown["clock_database"].title
+
+
 async def test_row_level_security_that_somebody_lifted(settings: Settings, owner: str) -> None:
     async with root.opened(settings) as app:
         with psycopg.connect(owner) as conn:

@@ -81,7 +81,8 @@ async def installation(app: App) -> tuple[Finding, ...]:
     outdated = await asyncio.to_thread(older, _owner(app)) if late else ()
     rights = {"is a superuser": server.superuser, "has BYPASSRLS": server.bypass, "owns our tables": server.owns}
     privileged = " and ".join(each for each, true in rights.items() if true) or None
-    ahead = (server.now - before - (after - before) / 2).total_seconds()
+    # Our own time is the server's: what is compared is the machine's.
+    ahead = (server.now - before - (after - before) / 2).total_seconds() - clock.ahead()
     database = DatabaseFacts(server.version, server.role, privileged, server.unprotected, due, late, outdated, ahead)
     outside = await egress(app.settings.stripe_api_base)
     found = doctor.installation(database, outside, doctor.WorkerFacts(alive, last), clock.now())

@@ -45,7 +45,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseFacts:
-    """`privileged`: why row-level security does not bind this role, if it does not. `ahead`: its clock minus ours.
+    """`privileged`: why row-level security does not bind this role, if it does not. `ahead`: its clock minus this
+    machine's.
 
     `pending`, `last`: the pre and the post migrations that were not applied yet. `older`: the processes of older
     versions, looked for where post migrations wait.
@@ -162,8 +163,12 @@ def installation(
     return (
         *_database(database),
         _workers(workers, now),
-        _clock("clock_database", "PostgreSQL's clock", database.ahead),
-        *(() if egress.ahead is None else (_clock("clock_stripe", "Stripe's clock", egress.ahead),)),
+        _clock("clock_database", "PostgreSQL's clock", "this machine's", database.ahead, _OWN_CLOCK),
+        *(
+            ()
+            if egress.ahead is None
+            else (_clock("clock_stripe", "Stripe's clock", "PostgreSQL's", egress.ahead, _SHARED_CLOCK),)
+        ),
         _egress(egress),
         _tls(egress),
     )
@@ -229,15 +234,25 @@ def _workers(found: WorkerFacts, now: datetime) -> Finding:
     )
 
 
-def _clock(name: str, whose: str, ahead: float) -> Finding:
+_OWN_CLOCK = (
+    "One of the two does not keep its time. All processes go by PostgreSQL's: if that one is right, only times in this "
+    "machine's log are wrong."
+)
+_SHARED_CLOCK = (
+    "PostgreSQL's machine does not keep its time, and all processes go by it. From 5 minutes on, webhook signatures "
+    "count as stale or future."
+)
+
+
+def _clock(name: str, whose: str, ours: str, ahead: float, cause: str) -> Finding:
     off = abs(ahead)
     if off < _CLOCK_WARN:
-        return Finding(name, "ok", f"{whose} and ours agree within {max(1, round(off))} s.")
+        return Finding(name, "ok", f"{whose} and {ours} agree within {max(1, round(off))} s.")
     return Finding(
         name,
         "error" if off >= _CLOCK_ERROR else "warn",
-        f"{whose} is {off:.0f} s {'ahead of' if ahead > 0 else 'behind'} ours.",
-        "One of the machines does not keep its time. From 5 minutes on, webhook signatures count as stale or future.",
+        f"{whose} is {off:.0f} s {'ahead of' if ahead > 0 else 'behind'} {ours}.",
+        cause,
         "Start a time service (chrony, systemd-timesyncd) on this machine and on that of PostgreSQL.",
     )
 
