@@ -168,6 +168,25 @@ async def test_a_snoozed_job_is_not_lost_with_the_connections(database: Database
     assert seen == [0, 1]
 
 
+async def test_a_job_that_the_database_failed_comes_again(database: Database, owner: str) -> None:
+    jobs, seen = Jobs(database), list[int]()
+
+    async def work(job: Job) -> Outcome:
+        seen.append(job.attempts)
+        if len(seen) == 1:
+            async with database.transaction() as conn:
+                with psycopg.connect(owner, autocommit=True) as other:
+                    other.execute("select pg_terminate_backend(%s)", (conn.info.backend_pid,))
+                await conn.execute("select 1")
+        return Done()
+
+    jobs.define("work", work, queue="work")
+    await defer(jobs, database)
+    async with running(jobs):
+        await until(lambda: not queued(owner), 60)
+    assert seen == [0, 1]
+
+
 async def test_a_job_that_is_ours_and_does_not_run_is_taken_up(database: Database, owner: str) -> None:
     """As when the word that it was over met a connection that had broken: its worker lives on."""
     jobs, seen = Jobs(database), list[int | None]()

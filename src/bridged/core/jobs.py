@@ -10,9 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Collection, Generator, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Generator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -40,6 +40,7 @@ GRACE = 12.0
 process gives its requests, less than the 20 within which a process ends that is told to (ops/).
 """
 _RESTART = 1.0
+_AFTER_OUTAGE = timedelta(seconds=5)
 
 _RESCUE = """
 select jobs.procrastinate_retry_job_v2(lost.id, now(), null, null, null) from (
@@ -119,6 +120,15 @@ def _raise_snooze(outcome: Outcome) -> None:
         raise JobRetry(RetryDecision(retry_at=outcome.until))
 
 
+async def _outlasting(work: Work, job: Job) -> Outcome:
+    """A job that the database failed comes again: the library would delete it."""
+    try:
+        return await work(job)
+    except DatabaseUnavailable as error:
+        _log.warning("job_cut_off", code=error.code, message=error.message)
+        return Snooze(clock.now() + _AFTER_OUTAGE)
+
+
 class Jobs:
     """The queue of one installation. Queueing needs no worker; `run` is one."""
 
@@ -134,13 +144,11 @@ class Jobs:
         """Says what a job of this name does."""
 
         async def run(context: JobContext, **args: Any) -> None:
-            with (
-                self._at_work(context.job),
-                tracing.span(f"job {name}", "consumer", messaging__destination__name=queue),
-            ):
-                outcome = await work(Job(args, context.job.attempts))
-            if isinstance(outcome, Done) or not await self._stood_in_for(context.job):
-                _raise_snooze(outcome)
+            with self._at_work(context.job):
+                with tracing.span(f"job {name}", "consumer", messaging__destination__name=queue):
+                    outcome = await _outlasting(work, Job(args, context.job.attempts))
+                if isinstance(outcome, Done) or not await self._stood_in_for(context.job):
+                    _raise_snooze(outcome)
 
         self._app.task(name=name, queue=queue, pass_context=True, retry=_Again())(run)
 
@@ -284,6 +292,17 @@ async def rest(seconds: float) -> None:
     """Sleeps, unless there is nothing to go on for."""
     if going_on():
         await asyncio.sleep(seconds)
+
+
+@contextlib.asynccontextmanager
+async def alongside(work: Coroutine[Any, Any, None]) -> AsyncGenerator[None]:
+    """Does something beside the body, until the body ends. What goes wrong with it says so itself."""
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
 
 
 async def ended(tasks: Collection[asyncio.Task[None]], within: float) -> None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 
 from bridged.core import clock, log
 from bridged.core.db import Database
 from bridged.core.errors import DatabaseUnavailable
-from bridged.core.jobs import going_on, rest
+from bridged.core.jobs import alongside, going_on, rest
 
 _EVERY = 10.0
 WRONG = 5.0
@@ -17,15 +16,9 @@ WRONG = 5.0
 _log = log.logger("timekeeping")
 
 
-@contextlib.asynccontextmanager
-async def on_time(database: Database) -> AsyncGenerator[None]:
+def on_time(database: Database) -> AbstractAsyncContextManager[None]:
     """Asks for the time again and again beside the body. While the database does not answer, the clock just runs on."""
-    task = asyncio.create_task(_keep(database))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return alongside(_keep(database))
 
 
 async def _keep(database: Database) -> None:
