@@ -6,14 +6,14 @@ Whoever holds the account's lease does it: a worker by itself, or a sync under w
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import timedelta
 
 from bridged.core import clock, log, tracing
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, StripeError
+from bridged.core.jobs import alongside
 from bridged.messages import store as inbox
 from bridged.messages.store import Asked, Change
 from bridged.mirror import store as mirror
@@ -117,15 +117,9 @@ def _change(kind: Kind, asked: Asked, before: mirror.Row | None, after: mirror.R
     return Change(kind.name, asked.object_id, word, "reread", asked.event_id, fields)
 
 
-@contextlib.asynccontextmanager
-async def beside(desk: Desk) -> AsyncGenerator[None]:
+def beside(desk: Desk) -> AbstractAsyncContextManager[None]:
     """Reads what comes into doubt while the body, a sync of the same account, runs."""
-    task = asyncio.create_task(_keep_draining(desk))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return alongside(_keep_draining(desk))
 
 
 async def _keep_draining(desk: Desk) -> None:

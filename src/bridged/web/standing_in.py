@@ -3,28 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager
 
 from bridged import app as root
 from bridged.app import alerts
 from bridged.core import log
 from bridged.core.errors import BridgedError
-from bridged.core.jobs import going_on
+from bridged.core.jobs import alongside, going_on
 
 _log = log.logger("standing_in")
 _EVERY = 60.0
 
 
-@contextlib.asynccontextmanager
-async def standing_in(app: root.App) -> AsyncGenerator[None]:
+def standing_in(app: root.App) -> AbstractAsyncContextManager[None]:
     """Looks each minute beside the body, until it ends. Any number of processes may."""
-    task = asyncio.create_task(_run(app))
-    try:
-        yield
-    finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+    return alongside(_run(app))
 
 
 async def _run(app: root.App) -> None:

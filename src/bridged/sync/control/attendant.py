@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, cast
 
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError
+from bridged.core.jobs import alongside
 from bridged.sync import schedule
 from bridged.sync.backfill import KindProgress
 from bridged.sync.control import store
@@ -63,16 +64,9 @@ class Attendant:
             gate.set_pace(pace)
 
 
-@contextlib.asynccontextmanager
-async def attended(work: Sync, zone: str | None, *, paced: bool) -> AsyncGenerator[None]:
+def attended(work: Sync, zone: str | None, *, paced: bool) -> AbstractAsyncContextManager[None]:
     """Looks after a sync while the body runs it."""
-    attendant = Attendant(work, zone, paced, clock.monotonic())
-    looking = asyncio.create_task(_look_on(attendant))
-    try:
-        yield
-    finally:
-        looking.cancel()
-        await asyncio.gather(looking, return_exceptions=True)
+    return alongside(_look_on(Attendant(work, zone, paced, clock.monotonic())))
 
 
 async def _look_on(attendant: Attendant) -> None:
