@@ -76,11 +76,7 @@ async def under_way(place: Estate, hanging: Rule) -> None:
 async def test_processes_told_to_end_end(fresh: str, tmp_path: Path) -> None:
     new = ours()
     async with estate(tmp_path, fresh, PEOPLE, ROWS) as place:
-        customers = sorted(each["id"] for each in place.account.all("customers"))[:PEOPLE]
-        people = {each: f"+3461000{number:04}" for number, each in enumerate(customers)}
-        for phone in people.values():
-            place.whatsapp.world.add_person(phone.removeprefix("+"))
-        await place.prepare(new, people)
+        people = await place.prepare(new, PEOPLE)
         # One list is never answered, so that the sync cannot be complete before it is cut off.
         hanging = place.stripe.faults.add("hang", path="^/v1/refunds")
         worker, web = await place.worker(new), await place.web(new, "--worker")

@@ -63,11 +63,7 @@ async def at_work(
 ) -> AsyncIterator[tuple[Estate, list[Process], list[Process]]]:
     """Two workers and two web processes of a version, and all that goes on; in the end nothing of it was lost."""
     async with estate(tmp_path, fresh, PEOPLE, ROWS) as place:
-        customers = sorted(each["id"] for each in place.account.all("customers"))[:PEOPLE]
-        people = {each: f"+3461000{number:04}" for number, each in enumerate(customers)}
-        for phone in people.values():
-            place.whatsapp.world.add_person(phone.removeprefix("+"))
-        await place.prepare(version, people)
+        people = await place.prepare(version, PEOPLE)
         place.stripe.faults.add("delay", path=r"^/v1/\w+\?", seconds=4)
         workers = [await place.worker(version) for _ in range(2)]
         webs = [await place.web(version) for _ in range(2)]
