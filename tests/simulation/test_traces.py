@@ -58,9 +58,9 @@ async def scene(collector: Collector, settings: Settings, seed: int) -> AsyncIte
 
 
 async def work(scene: Scene) -> None:
-    """Days pass, bills are paid or not, until somebody is told of it."""
-    for _ in range(40):
-        scene.pass_time(timedelta(days=1))
+    """Days pass, bills are paid or not, until somebody is told of it: by steps that no night's quiet lies on each time."""
+    for _ in range(100):
+        scene.pass_time(timedelta(hours=9))
         await scene.at.courier.drain()
         await scene.at.apply()
         await scene.at.reread()
