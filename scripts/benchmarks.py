@@ -260,7 +260,7 @@ def _hourly(found: dict[str, Any]) -> str:
 
 
 def _idle(found: dict[str, Any]) -> str:
-    text = "\nA worker's passes over connections with nothing to do, each tenth with a playbook, in milliseconds:\n\n"
+    text = "\nA worker's passes over connections with nothing to do, each with a playbook, in milliseconds:\n\n"
     counts = [name for name in found if name.isdigit()]
     heads = [f"{what} at {int(name):,}" for name in counts for what in ("elapsed", "Python", "PostgreSQL")]
     rows = [

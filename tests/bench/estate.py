@@ -55,10 +55,10 @@ insert into bridged.score_runs (workspace_id, connection_id, next_at) select wor
 insert into bridged.channels (workspace_id, connection_id, kind, name, created_at)
   select workspace_id, id, 'console', 'console', now() from c;
 insert into bridged.playbooks (workspace_id, connection_id, id, enabled, enabled_at, version)
-  select workspace_id, id, '{playbook}', true, now(), 1 from c where number % 10 = 0;
+  select workspace_id, id, '{playbook}', true, now(), 1 from c;
 insert into bridged.playbook_versions (workspace_id, connection_id, playbook_id, version, document, created_at,
     created_by)
-  select workspace_id, id, '{playbook}', 1, '{document}'::jsonb, now(), 'bench' from c where number % 10 = 0;
+  select workspace_id, id, '{playbook}', 1, '{document}'::jsonb, now(), 'bench' from c;
 insert into bridged.alert_destinations (workspace_id, id, kind, name, address, severity, created_at)
   select workspace_id, gen_random_uuid(), 'email', 'ops', 'ops@example.com', 'warn', now() from c where number % 10 = 0;
 drop table c, k;
@@ -97,7 +97,7 @@ class Estate:
         return [(row[0], row[1]) for row in self.run(_CONNECTIONS, (count,))]
 
     def furnish(self) -> None:
-        """What an idle connection has: settings, five hourly runs, claims, a channel; each tenth has a playbook and
+        """What an idle connection has: settings, five hourly runs, claims, a channel, a playbook; each tenth has
         somebody who is told of alerts. Nothing is due within ten minutes.
         """
         built = next(iter(catalogue.BUILT_INS))

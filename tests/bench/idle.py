@@ -5,13 +5,15 @@ made three times, the last is told: milliseconds by the clock, of CPU by Python 
 """
 
 import functools
+import itertools
 import os
 import resource
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,8 @@ from bridged.core.jobs import Jobs
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.messages import store as inbox
+from bridged.mirror.store import Scope
+from bridged.playbooks.run import TIMED_EVERY
 from bridged.profiles import store as profiles
 from bridged.sync import watch
 from bridged.worker import Worker, tick
@@ -52,9 +56,17 @@ def asked(app: root.App, find: Callable[[Conn], Awaitable[object]]) -> Callable[
     return ask
 
 
+async def turns(app: root.App, later: Iterator[timedelta]) -> None:
+    """A turn of each connection that has playbooks, when they are due by time."""
+    engine, now = playbooks.engine(app), clock.now() + next(later)
+    async with app.database.transaction() as conn:
+        found = await playbooks.due(conn, now)
+    for workspace_id, connection_id in found:
+        await playbooks.turn(engine, Scope(workspace_id, connection_id), now)
+
+
 def passes(app: root.App, jobs: Jobs) -> dict[str, Callable[[], Awaitable[object]]]:
     """By name, with how often each worker makes it."""
-    engine = playbooks.engine(app)
     return {
         "inbox, each 0.5 s": asked(app, inbox.with_events),
         "rereads, each 0.5 s": asked(app, functools.partial(inbox.with_rereads, now=clock.now())),
@@ -69,7 +81,10 @@ def passes(app: root.App, jobs: Jobs) -> dict[str, Callable[[], Awaitable[object
         "figures, each minute": lambda: figures.keep_all(app),
         "alerts, each minute": lambda: alerts.look_everywhere(app),
         "alert messages, each minute": lambda: alerts.deliver_everywhere(app),
-        "playbooks, each minute": lambda: playbooks.turn(app, engine, clock.now()),
+        "playbooks by time, each 10 minutes": functools.partial(
+            turns, app, (TIMED_EVERY * each for each in itertools.count(1))
+        ),
+        "playbooks, each 2 s": asked(app, functools.partial(playbooks.due, now=clock.now())),
         "retention, each hour": lambda: retention.prune(app, clock.now()),
     }
 

@@ -256,6 +256,7 @@ async def test_a_fact_nobody_foresaw_stops_no_other(play: Play) -> None:
         await pay(play, number, ("cus_ana", "cus_ben")[number % 2])
     done = await play.engine.turn(play.scope, play.now)
     assert (done.moments, done.enrolled, len(await play.messages())) == (3, 3, 3)
+    assert done.broken == 2, "the worker is told, and leaves them alone for a while"
     waiting = await play.ask("select key from bridged.moments where connection_id = %s and state = 'new'")
     assert [row["key"] for row in waiting] == ["in_odd"]
     assert {row["state"] for row in await play.runs() if row["playbook_id"] == "invoice_due"} == {"enrolled"}

@@ -235,15 +235,3 @@ async def test_the_api_of_playbooks(app: root.App, play: Play, tmp_path: Path) -
         assert verdict["outcome"] == "not_reached"
         assert (await ask("GET", "/alerts"))["data"] == []
         await ask("GET", "/playbooks/nope", status=404)
-
-
-async def test_a_turn_goes_over_all_connections(app: root.App, play: Play) -> None:
-    await play.on("paid")
-    await play.mirrors(invoice("in_1", "paid"))
-    await play.happens("paid", "in_1", "cus_ana", "in_1", amount=1999, currency="eur")
-    engine = playbooks.engine(app)
-    (first,) = await playbooks.turn(app, engine, START)
-    assert (first.moments, first.enrolled) == (1, 1)
-    (second,) = await playbooks.turn(app, engine, START + MINUTE)
-    assert second.decided == 1
-    assert len(await play.messages()) == 1

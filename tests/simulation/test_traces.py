@@ -58,7 +58,7 @@ async def scene(collector: Collector, settings: Settings, seed: int) -> AsyncIte
 
 
 async def work(scene: Scene) -> None:
-    """Days pass, bills are paid or not, until somebody is told of it: by steps that no night's quiet lies on each time."""
+    """Days pass, bills are paid or not, until somebody is told; not by whole days, which may all end at night."""
     for _ in range(100):
         scene.pass_time(timedelta(hours=9))
         await scene.at.courier.drain()

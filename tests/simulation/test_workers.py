@@ -26,7 +26,7 @@ from simulation.test_kill import listed, shop, until
 MANY = 40
 
 
-QUEUES = 8
+QUEUES = 7
 """Of a worker: ticks, first syncs, those that follow, scores, announcements, playbooks, figures, alerts. Each has a row
 in the queue's table."""
 

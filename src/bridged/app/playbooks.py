@@ -30,7 +30,7 @@ from bridged.playbooks.forecast import Outlook
 from bridged.playbooks.judging import Channel
 from bridged.playbooks.publishing import Running
 from bridged.playbooks.rehearsal import Preview
-from bridged.playbooks.run import Engine, Turn
+from bridged.playbooks.run import TIMED_EVERY, Engine
 from bridged.playbooks.runs import store as runs
 from bridged.playbooks.store import Version
 from bridged.profiles import store as profiles
@@ -44,6 +44,8 @@ _RECENT = 200
 _CLOCK_ERROR = timedelta(seconds=3)
 _DROP = timedelta(days=30)
 TEST_LASTS = timedelta(hours=1)
+PATIENCE = timedelta(seconds=10)
+"""Stripe tells one thing by several events, seconds apart: who subscribes also pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,8 +107,10 @@ async def measured(conn: Conn, scope: Scope, ids: Sequence[str]) -> Mapping[str,
     return await measures.of_many(conn, scope, ids, clock.now() - _DROP)
 
 
-def engine(app: App) -> Engine:
-    """The engine over this installation, which reads afresh at Stripe what a message rests on."""
+def engine(app: App, patience: timedelta | None = None) -> Engine:
+    """The engine over this installation, which reads afresh at Stripe what a message rests on. `patience` as Engine has
+    it.
+    """
 
     async def freshen(scope: Scope, customer: str, object_id: str, max_age: int) -> bool:
         del customer, max_age
@@ -125,26 +129,25 @@ def engine(app: App) -> Engine:
             return False
         return all(each.error is None for each in outcomes)
 
-    return Engine(app.database, channel_of, freshen, measured)
+    return Engine(app.database, channel_of, freshen, measured, patience)
 
 
-async def turn(app: App, running: Engine, now: datetime) -> list[Turn]:
-    """One turn of the engine for every connection that has playbooks, of all workspaces; none waits for another's
-    trouble. Raises DatabaseUnavailable.
-    """
-    async with app.database.transaction() as conn:
-        active = await store.active_connections(conn)
-    done: list[Turn] = []
-    for scope in active:
-        try:
-            done.append(await running.turn(scope, now))
-        except DatabaseUnavailable:
-            raise
-        except BridgedError as error:
-            _log.error("playbooks_stand_still", connection=scope.connection_id, code=error.code, message=error.message)
-        except Exception as error:  # noqa: BLE001 - what nobody foresaw in one connection
-            _log.error("playbooks_stand_still", connection=scope.connection_id, code=type(error).__name__)
-    return done
+async def due(conn: Conn, now: datetime) -> list[tuple[int, str]]:
+    """Workspaces and connections whose playbooks have something to do."""
+    return await store.with_turns(conn, now, PATIENCE, TIMED_EVERY)
+
+
+async def turn(running: Engine, scope: Scope, now: datetime) -> bool:
+    """One turn of the engine. False: somebody has to look into it, which the log says. Raises DatabaseUnavailable."""
+    try:
+        return not (await running.turn(scope, now)).broken
+    except DatabaseUnavailable:
+        raise
+    except BridgedError as error:
+        _log.error("playbooks_stand_still", connection=scope.connection_id, code=error.code, message=error.message)
+    except Exception as error:  # noqa: BLE001 - what nobody foresaw in one connection
+        _log.error("playbooks_stand_still", connection=scope.connection_id, code=type(error).__name__)
+    return False
 
 
 # Looking at them

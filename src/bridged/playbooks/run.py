@@ -6,6 +6,8 @@ ends by itself; whatever dies after it finds the run settled. Work on one custom
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -36,9 +38,10 @@ from bridged.profiles.past import store as past
 LEASE = timedelta(minutes=2)
 """For so long a run is its worker's; reading afresh and deciding take seconds."""
 TIMED_EVERY = timedelta(minutes=10)
-BACK_WITHIN = timedelta(days=2)
 MOMENTS = 200
 RUNS = 100
+_ROUNDS = 20
+"""Times a turn decides so many runs: after that its time is no longer the time."""
 _RECENT = 100
 _MOST_BROKEN = 20
 """Moments passed over in one turn: where more break it, it is not they that are broken."""
@@ -58,11 +61,18 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn did: moments taken, customers enrolled, runs decided."""
+    """What one turn did: moments taken, customers enrolled, runs decided; how many moments and runs nobody could."""
 
-    moments: int
-    enrolled: int
-    decided: int
+    moments: int = 0
+    enrolled: int = 0
+    decided: int = 0
+    broken: int = 0
+
+    def __add__(self, other: Turn) -> Turn:
+        return Turn(
+            self.moments + other.moments, self.enrolled + other.enrolled, self.decided + other.decided,
+            self.broken + other.broken,
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +86,20 @@ class Taken:
 
 @dataclass(frozen=True, slots=True)
 class Engine:
-    """Runs playbooks over a database. `freshen` None: the facts are taken as they are, or are too old."""
+    """Runs playbooks over a database. `freshen` None: the facts are taken as they are, or are too old.
+
+    `patience`: for so long a moment waits for others of its customer, to be weighed with them; None: not at all.
+    """
 
     database: Database
     channel_of: ChannelOf
     freshen: Freshen | None = None
     measures: Measures = nothing_measured
+    patience: timedelta | None = None
     _versions: dict[tuple[str, str, int], Playbook] = field(default_factory=dict[tuple[str, str, int], Playbook])
-    _timed: dict[str, datetime] = field(default_factory=dict[str, datetime])
 
     async def turn(self, scope: Scope, now: datetime) -> Turn:
-        """Takes all moments there are and decides every run whose time has come.
+        """Takes the moments that have waited, and decides the runs whose time has come, 2,000 at most.
 
         One moment or run that nobody foresaw stops no other: it is logged, stays as it is and is tried again, a moment
         next turn, a run when its lease ends. Raises DatabaseUnavailable, and BridgedError for what concerns them all.
@@ -94,16 +107,19 @@ class Engine:
         with tracing.span("playbooks turn", bridged__connection=scope.connection_id) as span:
             await self.make_timed(scope, now)
             await self.take_back(scope, now)
-            moments, enrolled = await self._take_all(scope, now)
-            decided = 0
-            while done := await self.decide_due(scope, now):
-                decided += done
-            span.set(bridged__moments=moments, bridged__runs__begun=enrolled, bridged__runs__decided=decided)
-        return Turn(moments, enrolled, decided)
+            done = await self._take_all(scope, now)
+            for _ in range(_ROUNDS):
+                some = await self.decide_due(scope, now)
+                if some == Turn():
+                    break
+                done += some
+            span.set(
+                bridged__moments=done.moments, bridged__runs__begun=done.enrolled, bridged__runs__decided=done.decided
+            )
+        return done
 
-    async def _take_all(self, scope: Scope, now: datetime) -> tuple[int, int]:
-        moments = enrolled = after = broken = 0
-        limit = MOMENTS
+    async def _take_all(self, scope: Scope, now: datetime) -> Turn:
+        done, after, limit = Turn(), 0, MOMENTS
         while True:
             try:
                 taken = await self.take_moments(scope, now, limit, after)
@@ -113,31 +129,33 @@ class Engine:
                 if limit > 1:
                     limit = 1  # to find which of them it is
                     continue
-                broken += 1
-                if broken > _MOST_BROKEN:
+                done += Turn(broken=1)
+                if done.broken > _MOST_BROKEN:
                     raise
-                after = await self._pass_over(scope, after, error)
+                after = await self._pass_over(scope, now, after, error)
                 limit = MOMENTS
                 continue
             if not taken.moments:
-                return moments, enrolled
-            moments, enrolled, after = moments + taken.moments, enrolled + taken.enrolled, taken.last
+                return done
+            done, after = done + Turn(taken.moments, taken.enrolled), taken.last
 
-    async def _pass_over(self, scope: Scope, after: int, error: Exception) -> int:
+    async def _pass_over(self, scope: Scope, now: datetime, after: int, error: Exception) -> int:
         async with self.database.transaction(scope.workspace_id) as conn:
-            found = await profiles.claim(conn, scope, 1, after)
+            found = await profiles.claim(conn, scope, 1, after, self._noted(now))
         for each in found:
             _log.error("moment_not_taken", connection=scope.connection_id, seq=each.seq, error=type(error).__name__)
         return found[0].seq if found else after
+
+    def _noted(self, now: datetime) -> datetime | None:
+        return None if self.patience is None else now - self.patience
 
     # --- moments ---
 
     async def make_timed(self, scope: Scope, now: datetime) -> None:
         """Has the moments made that time makes, as early as the playbooks that are on need them; now and then."""
-        last = self._timed.get(scope.connection_id)
-        if last is not None and timedelta(0) <= now - last < TIMED_EVERY:
-            return
         async with self.database.transaction(scope.workspace_id) as conn:
+            if not await store.claim_timed(conn, scope, now, TIMED_EVERY):
+                return
             wanted: dict[str, int] = {}
             for each in await self._active(conn, scope):
                 for kind, seconds in judging.ahead(each.playbook).items():
@@ -145,20 +163,20 @@ class Engine:
             made = await past.due_moments(conn, scope, int(now.timestamp()), wanted) if wanted else []
             if made:
                 await profiles.add_moments(conn, scope, made, now)
-        self._timed[scope.connection_id] = now
 
     async def take_back(self, scope: Scope, now: datetime) -> None:
         """Decides anew what was handed over and came back undelivered."""
         async with self.database.transaction(scope.workspace_id) as conn:
-            returned = await outbox.expired(conn, scope.connection_id, now - BACK_WITHIN, RUNS)
+            returned = await outbox.to_take_back(conn, scope.connection_id, RUNS)
         for message_id, origin in returned:
             async with self.database.transaction(scope.workspace_id) as conn:
                 await handed_back(conn, scope, origin, message_id, now)
+                await outbox.taken_back(conn, scope.connection_id, message_id, now)
 
     async def take_moments(self, scope: Scope, now: datetime, limit: int = MOMENTS, after: int = 0) -> Taken:
         """Takes waiting moments whose number is over `after`, as one transaction."""
         async with self.database.transaction(scope.workspace_id) as conn:
-            claimed = await profiles.claim(conn, scope, limit, after)
+            claimed = await profiles.claim(conn, scope, limit, after, self._noted(now))
             if not claimed:
                 return Taken(0, 0, after)
             moments = [each.moment for each in claimed]
@@ -246,11 +264,23 @@ class Engine:
 
     # --- decisions ---
 
-    async def decide_due(self, scope: Scope, now: datetime, limit: int = RUNS) -> int:
-        """Leases runs whose time has come and decides each. How many. One that can't be decided keeps its lease."""
+    async def decide_due(self, scope: Scope, now: datetime, limit: int = RUNS) -> Turn:
+        """Leases runs whose time has come and decides each. One that can't be decided keeps its lease; those that are
+        not decided when this is cancelled give it up.
+        """
         holder = str(uuid.uuid4())
         async with self.database.transaction(scope.workspace_id) as conn:
             claimed = await runs.claim(conn, scope, now, now + LEASE, holder, limit)
+        try:
+            return await self._decide_each(scope, claimed, holder, now)
+        except asyncio.CancelledError:
+            with contextlib.suppress(BridgedError):
+                async with self.database.transaction(scope.workspace_id) as conn:
+                    await runs.let_go(conn, scope, holder)
+            raise
+
+    async def _decide_each(self, scope: Scope, claimed: Sequence[Run], holder: str, now: datetime) -> Turn:
+        broken = 0
         for run in claimed:
             try:
                 with tracing.about(run.trace), tracing.span("playbook decide", trace=run.trace) as span:
@@ -259,8 +289,9 @@ class Engine:
             except DatabaseUnavailable:
                 raise
             except Exception as error:  # noqa: BLE001 - one customer's facts must not keep the others waiting
+                broken += 1
                 _log.error("run_undecided", connection=scope.connection_id, run=run.id, error=type(error).__name__)
-        return len(claimed)
+        return Turn(decided=len(claimed) - broken, broken=broken)
 
     async def decide(self, scope: Scope, run: Run, holder: str, now: datetime) -> None:
         """Reads afresh what is too old, then decides: the message, the run's new place and the reason, together."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -36,10 +36,23 @@ class Version:
     created_by: str
 
 
-async def active_connections(conn: Conn) -> list[Scope]:
-    """Where there is something to do, of all workspaces. The one question asked across tenants."""
-    cursor = await conn.execute("select workspace_id, connection_id::text from bridged.connections_with_playbooks()")
-    return [Scope(**row) for row in await cursor.fetchall()]
+async def with_turns(conn: Conn, now: datetime, patience: timedelta, timed_every: timedelta) -> list[tuple[int, str]]:
+    """Workspaces and connections in which there is something to do. The one question asked across tenants."""
+    cursor = await conn.execute(
+        "select workspace_id, connection_id::text from bridged.connections_with_turns(%s, %s, %s)",
+        (now, now - patience, now - timed_every),
+    )
+    return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
+
+
+async def claim_timed(conn: Conn, scope: Scope, now: datetime, every: timedelta) -> bool:
+    """Whether the caller, until its transaction ends, is to look for the moments that time makes."""
+    cursor = await conn.execute(
+        "update bridged.playbook_turns set timed_at = %(now)s "
+        "where connection_id = %(connection)s and not (timed_at > %(before)s and timed_at <= %(now)s)",
+        {"connection": scope.connection_id, "now": now, "before": now - every},
+    )
+    return cursor.rowcount == 1
 
 
 async def all_of(conn: Conn, scope: Scope) -> list[Stored]:

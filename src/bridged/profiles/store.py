@@ -345,14 +345,17 @@ async def moments_of_event(conn: Conn, scope: Scope, event_id: str) -> list[Note
     return [Noted(from_row(row), row["noted_at"]) for row in await cursor.fetchall()]
 
 
-async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0) -> list[Numbered]:
+async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0, noted: datetime | None = None) -> list[Numbered]:
     """New moments, the oldest after number `after` first, locked until the transaction ends; those another holds are
-    passed over.
+    passed over. With `noted` only of customers of whom one was noted by then.
     """
     cursor = await conn.execute(
-        "select " + _MOMENT + " from bridged.moments where connection_id = %s and state = 'new' and seq > %s "
-        "order by seq limit %s for update skip locked",
-        (scope.connection_id, after, limit),
+        "select " + _MOMENT + " from bridged.moments m where m.connection_id = %(connection)s and m.state = 'new' "
+        "and m.seq > %(after)s and (%(noted)s::timestamptz is null or m.noted_at <= %(noted)s "
+        "or exists (select from bridged.moments e where e.connection_id = %(connection)s and e.state = 'new' "
+        "and e.customer_id = m.customer_id and e.seq < m.seq and e.noted_at <= %(noted)s)) "
+        "order by m.seq limit %(limit)s for update skip locked",
+        {"connection": scope.connection_id, "after": after, "noted": noted, "limit": limit},
     )
     return [_numbered(row) for row in await cursor.fetchall()]
 

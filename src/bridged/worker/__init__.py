@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from bridged import accounts
 from bridged import app as root
 from bridged.accounts import Connection
-from bridged.app import playbooks, profiles
+from bridged.app import profiles
 from bridged.core import clock, log
 from bridged.core.errors import BridgedError, DatabaseUnavailable, LeaseHeld, LeaseLost, StripeError, SyncStopped
 from bridged.core.jobs import CONCURRENCY, GRACE, Done, Job, Jobs, Outcome, Snooze, ended
@@ -35,7 +35,6 @@ from bridged.worker.scores import ANNOUNCE, SCORES, Scores
 
 _log = log.logger("worker")
 TICK = "tick"
-PLAYBOOKS = "playbooks"
 EVERY_MINUTE = "* * * * *"
 _LEASE_AGAIN = timedelta(seconds=30)
 _BESIDES = 3.0
@@ -51,20 +50,18 @@ class Worker:
         self._ending = False
         self.jobs = Jobs(app.database)
         self.jobs.define_periodic(TICK, self._tick, queue=TICK, cron=EVERY_MINUTE)
-        self.jobs.define_periodic(PLAYBOOKS, self._play, queue=PLAYBOOKS, cron=EVERY_MINUTE)
         self.jobs.define(steering.SYNC, self._sync, queue=steering.SYNC)
         self.jobs.define(steering.VERIFY, self._verify, queue=steering.SYNC)
         self._scores = Scores(app, self.jobs)
         Figures(app, self.jobs)
         self._alerts = Alerts(app, self.jobs)
-        self._engine = playbooks.engine(app)
 
     async def run(self, concurrency: int) -> None:
         """Works until cancelled, on so many accounts at once; half its slots are for first and full syncs, so that
         the short ones never wait for them. In the end what runs stops at its next page and goes back to the queue.
         """
         backfills = max(1, concurrency // 2)
-        slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1, PLAYBOOKS: 1, FIGURES: 1, ALERTS: 1}
+        slots = {TICK: 1, SCORES: 1, ANNOUNCE: 1, FIGURES: 1, ALERTS: 1}
         slots |= {steering.BACKFILL: backfills, steering.SYNC: max(1, concurrency - backfills)}
         inbound = Inbound(self._app)
         working = asyncio.create_task(self.jobs.run(slots), name="jobs")
@@ -87,11 +84,6 @@ class Worker:
         del job
         await tick(self._app, self.jobs, clock.now())
         await self._scores.queue_due()
-        return Done()
-
-    async def _play(self, job: Job) -> Outcome:
-        del job
-        await playbooks.turn(self._app, self._engine, clock.now())
         return Done()
 
     async def _sync(self, job: Job) -> Outcome:

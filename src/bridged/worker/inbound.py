@@ -1,7 +1,7 @@
 """What Stripe tells, carried on: events are applied as they arrive, what they left in doubt is read again, and the list
 of events is looked at for those that no delivery brought.
 
-Beside them the profiles of customers are kept current with what the mirror learns.
+Beside them the profiles of customers are kept current with what the mirror learns, and playbooks act on it.
 
 Each loop finds its work in the database and may run in any number of processes: an object's events are applied by one
 at a time, an account is read by whoever holds its lease.
@@ -21,12 +21,13 @@ from bridged import app as root
 from bridged.accounts import Connection
 from bridged.accounts.audit import SYSTEM
 from bridged.accounts.oauth import OAUTH
-from bridged.app import life, profiles, retention
+from bridged.app import life, playbooks, profiles, retention
 from bridged.core import clock, counts, log
 from bridged.core.db import Conn
 from bridged.core.errors import BridgedError, KeyInvalid, LeaseHeld, PermissionMissing
 from bridged.core.jobs import going_on, rest
 from bridged.messages import store as inbox
+from bridged.playbooks.run import Engine
 from bridged.profiles import store as kept
 from bridged.sync import erasure, rereads, schedule, watch, webhooks
 from bridged.sync.control import steering
@@ -40,11 +41,13 @@ _LOOK_EVERY = 0.5
 """Seconds without a notification after which the inbox is looked at all the same."""
 _REREAD_EVERY = 0.5
 _PROFILES_EVERY = 0.5
+_PLAYBOOKS_EVERY = 2.0
 _AT_ONCE = 4
 """Connections applied or read at once, of each loop."""
 _ROUNDS = 10
 """Times a busy connection's inbox is emptied before others get their turn."""
 _REST = 1.0
+_REST_BROKEN = 60.0
 _REST_REFUSED = 300.0
 _TEND_EVERY = 3600.0
 _log = log.logger("inbound")
@@ -105,6 +108,10 @@ class Inbound:
     _turn: dict[str, str] = field(default_factory=dict[str, str])
     _resting: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
     _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
+    _engine: Engine = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._engine = playbooks.engine(self.app, playbooks.PATIENCE)
 
     async def run(self) -> None:
         """Works until cancelled."""
@@ -115,6 +122,7 @@ class Inbound:
                 group.create_task(self._forever("watch", self._watch))
                 group.create_task(self._forever("tend", self._tend))
                 group.create_task(self._forever("profiles", self._profiles))
+                group.create_task(self._forever("playbooks", self._playbooks))
         finally:
             self.halt.ask("shutdown")
             for task in self._tasks:
@@ -175,6 +183,11 @@ class Inbound:
             await self._each("profiles", kept.with_due, profiles.refresh)
             await rest(_PROFILES_EVERY)
 
+    async def _playbooks(self) -> None:
+        while going_on():
+            await self._each("playbooks", functools.partial(playbooks.due, now=clock.now()), self._turn_one)
+            await rest(_PLAYBOOKS_EVERY)
+
     async def _each(
         self,
         name: str,
@@ -233,6 +246,11 @@ class Inbound:
             return
         with contextlib.suppress(PermissionMissing):  # noted where `status` shows it
             await look_at_list(app, connection, halt=self.halt)
+
+    async def _turn_one(self, app: root.App, connection: Connection) -> None:
+        del app
+        if not await playbooks.turn(self._engine, steering.scope_of(connection), clock.now()):
+            self._rest(("playbooks", connection.id), _REST_BROKEN)
 
 
 async def _apply_one(app: root.App, connection: Connection) -> None:

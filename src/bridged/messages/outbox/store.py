@@ -436,14 +436,22 @@ async def heard_from(
     )
 
 
-async def expired(conn: Conn, connection_id: str, since: datetime, limit: int) -> list[tuple[str, str]]:
-    """Messages that were handed back undelivered since then, with their origins."""
+async def to_take_back(conn: Conn, connection_id: str, limit: int) -> list[tuple[str, str]]:
+    """Messages that were handed back undelivered and that nobody has taken back, with their origins."""
     cursor = await conn.execute(
         "select id::text, origin from bridged.messages "
-        "where connection_id = %s and state = 'expired' and settled_at >= %s order by settled_at limit %s",
-        (connection_id, since, limit),
+        "where connection_id = %s and state = 'expired' and taken_back_at is null order by settled_at limit %s",
+        (connection_id, limit),
     )
     return [(row["id"], row["origin"]) for row in await cursor.fetchall()]
+
+
+async def taken_back(conn: Conn, connection_id: str, message_id: str, now: datetime) -> None:
+    """What the message came from has been told."""
+    await conn.execute(
+        "update bridged.messages set taken_back_at = %s where connection_id = %s and id = %s",
+        (now, connection_id, message_id),
+    )
 
 
 async def states(conn: Conn, connection_id: str, ids: Sequence[str]) -> dict[str, tuple[str, str | None]]:

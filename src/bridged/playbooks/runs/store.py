@@ -97,6 +97,15 @@ async def claim(conn: Conn, scope: Scope, now: datetime, until: datetime, holder
     return sorted((_run(row) for row in await cursor.fetchall()), key=lambda run: (run.next_at, run.id))
 
 
+async def let_go(conn: Conn, scope: Scope, holder: str) -> None:
+    """What `holder` has not decided is anybody's again."""
+    await conn.execute(
+        "update bridged.playbook_runs set holder = null, leased_until = null "
+        "where connection_id = %s and holder = %s and finished_at is null",
+        (scope.connection_id, holder),
+    )
+
+
 async def held(conn: Conn, scope: Scope, run_id: str, holder: str) -> Run | None:
     """The run, locked; None if it is finished or somebody else's by now."""
     cursor = await conn.execute(
