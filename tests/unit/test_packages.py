@@ -171,6 +171,20 @@ def test_nothing_runs_as_root_or_writes_to_its_root() -> None:
     assert all("\nUser=bridged\n" in each and "\nProtectSystem=strict\n" in each for each in units().values())
 
 
+def test_a_service_puts_no_variables_into_pods() -> None:
+    """Those of a Service named `bridged` begin with BRIDGED_, and an unknown setting ends the process."""
+    assert {name for name, pod in pods().items() if pod["enableServiceLinks"] is not False} == set()
+
+
+def test_an_eviction_leaves_one() -> None:
+    kept = {each["metadata"]["name"]: each["spec"] for each in manifests() if each["kind"] == "PodDisruptionBudget"}
+    deployed = {each["metadata"]["name"]: each["spec"] for each in templated() if each["kind"] == "Deployment"}
+    assert kept.keys() == deployed.keys()
+    for name, spec in deployed.items():
+        assert kept[name]["minAvailable"] < spec["replicas"]
+        assert kept[name]["selector"] == spec["selector"]
+
+
 def test_probes_ask_what_is_served_where_it_listens() -> None:
     served = set(re.findall(r'Route\("(/\w+z)"', (SOURCES / "web" / "app.py").read_text(encoding="utf-8")))
     (container,) = pods()["bridged-web"]["containers"]

@@ -71,6 +71,29 @@ def test_an_unknown_name_names_the_nearest(wrong: str, nearest: str) -> None:
         read({wrong: "x"})
 
 
+@pytest.mark.parametrize(
+    "made", ["PORT", "SERVICE_HOST", "SERVICE_PORT", "SERVICE_PORT_HTTP", "PORT_80_TCP", "PORT_80_TCP_ADDR"]
+)
+@pytest.mark.parametrize("service", ["BRIDGED", "BRIDGED_WEB"])
+def test_what_kubernetes_makes_for_a_service_is_told_apart(service: str, made: str) -> None:
+    with pytest.raises(SettingsError) as refused:
+        read({f"{service}_{made}": "tcp://10.96.0.7:80"})
+    assert "enableServiceLinks" in (refused.value.hint or "")
+
+
+def test_proxies_are_addresses_and_networks() -> None:
+    assert read({"HOME": "/"}).trusted_proxies == ("127.0.0.1", "::1")
+    given = read({"HOME": "/", "BRIDGED_TRUSTED_PROXIES": "10.244.0.0/16, ::1"})
+    assert given.trusted_proxies == ("10.244.0.0/16", "::1")
+
+
+@pytest.mark.parametrize("wrong", ["*", "proxy", "10.0.0.1/8", "127.0.0.1,", "0.0.0.0/0", "::/0"])
+def test_nobody_is_believed_by_mistake(wrong: str) -> None:
+    with pytest.raises(SettingsError, match="BRIDGED_TRUSTED_PROXIES") as refused:
+        read({"HOME": "/", "BRIDGED_TRUSTED_PROXIES": wrong})
+    assert refused.value.hint
+
+
 def test_names_of_others_are_none_of_our_business() -> None:
     read({"STRIPE_API_KEY": "sk_live_1", "PATH": "/bin", "BRIDGEDX": "1"})
 

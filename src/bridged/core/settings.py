@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import difflib
+import ipaddress
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -41,6 +43,8 @@ class Settings:
     master_key: Secret | None = None
     kms_uri: str | None = None
     public_url: str | None = None
+    trusted_proxies: tuple[str, ...] = ("127.0.0.1", "::1")
+    """Addresses and networks whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
     log_level: str = "warning"
     events_days: int = 30
     """Days for which events, deliveries and what they changed are kept; whole weeks go at once."""
@@ -89,6 +93,7 @@ _SECRETS = (
     "BRIDGED_STRIPE_PLATFORM_WEBHOOK_SECRET_TEST",
 )
 _FILES = tuple(f"{name}_FILE" for name in _SECRETS)
+_SERVICE_LINK = re.compile(r"_(SERVICE_HOST|SERVICE_PORT|SERVICE_PORT_\w+|PORT|PORT_\d+_\w+)$")
 
 
 def read(environ: Mapping[str, str] | None = None) -> Settings:
@@ -116,6 +121,7 @@ def read(environ: Mapping[str, str] | None = None) -> Settings:
         master_key=master_key,
         kms_uri=_kms_uri(env.get("BRIDGED_KMS_URI") or None, master_key),
         public_url=_public_url(env.get("BRIDGED_PUBLIC_URL") or None),
+        trusted_proxies=_networks(env.get("BRIDGED_TRUSTED_PROXIES") or "127.0.0.1,::1"),
         log_level=_log_level(env.get("BRIDGED_LOG_LEVEL") or "warning"),
         events_days=_days(env.get("BRIDGED_EVENTS_DAYS") or "30"),
         texts_days=_kept(env, "BRIDGED_TEXTS_DAYS", "365", 30),
@@ -136,9 +142,10 @@ def _refuse_unknown(env: Mapping[str, str]) -> None:
     for name in sorted(env):
         if name.startswith("BRIDGED_") and name not in known:
             near = difflib.get_close_matches(name, known, n=1, cutoff=0)[0]
-            raise SettingsError(
-                f"{name} is not a setting. The nearest one is {near}.", hint=f"Unset {name} or rename it."
-            )
+            hint = f"Unset {name} or rename it."
+            if _SERVICE_LINK.search(name):
+                hint = "Kubernetes makes it for a Service: write `enableServiceLinks: false` into the pod's spec."
+            raise SettingsError(f"{name} is not a setting. The nearest one is {near}.", hint=hint)
 
 
 def _smtp_url(env: Mapping[str, str]) -> Secret | None:
@@ -248,6 +255,25 @@ def _public_url(value: str | None) -> str | None:
             f"BRIDGED_PUBLIC_URL is not a URL: {value!r}.", hint="Write https://the-name-people-and-stripe-reach."
         )
     return value.rstrip("/")
+
+
+def _networks(value: str) -> tuple[str, ...]:
+    """As they are written. Everybody's network is refused: whoever writes to us could then call themselves anybody."""
+    found = tuple(each.strip() for each in value.split(","))
+    for each in found:
+        try:
+            network = ipaddress.ip_network(each)
+        except ValueError:
+            raise SettingsError(
+                f"BRIDGED_TRUSTED_PROXIES has {each!r}, which is no address and no network.",
+                hint="Write addresses and networks with commas between them: 127.0.0.1,10.244.0.0/16.",
+            ) from None
+        if network.prefixlen == 0:
+            raise SettingsError(
+                f"BRIDGED_TRUSTED_PROXIES would believe everybody ({each}).",
+                hint="Name the addresses of your proxy alone: it says who the visitor is.",
+            )
+    return found
 
 
 def _days(value: str) -> int:
