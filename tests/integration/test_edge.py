@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from dataclasses import replace
 from typing import Any
 
+import aiohttp
 import psycopg
 import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 
 from bridged import app as root
+from bridged.cli import demonstration
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.web import edge
@@ -26,6 +33,40 @@ async def test_every_response_is_guarded(settings: Settings, path: str) -> None:
         # By plain http a browser would ignore it, and whoever tries it on localhost would be locked out of http.
         assert "Strict-Transport-Security" not in answer.headers
         assert "Set-Cookie" not in answer.headers
+
+
+async def test_readiness_is_told_before_who_asks_gives_up(
+    settings: Settings, owner: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bridged.web.app.READY_WITHIN", 0.2)
+    async with root.opened(settings) as app, serving(app) as web, await psycopg.AsyncConnection.connect(owner) as other:
+        await other.execute("lock table bridged.connections in access exclusive mode")
+        reply = await web.get("/readyz", token="")
+        assert (reply.status, reply.code) == (503, "database_unavailable")
+        await other.rollback()
+        assert (await web.get("/readyz", token="")).status == 200
+
+
+@pytest.mark.parametrize(
+    ("trusted", "seen"), [(("127.0.0.0/8",), "203.0.113.7"), (("10.0.0.0/8",), "127.0.0.1"), ((), "127.0.0.1")]
+)
+async def test_who_a_visitor_is_tells_a_trusted_proxy(
+    trusted: tuple[str, ...], seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def who(request: Request) -> Response:
+        return PlainTextResponse(f"{request.client.host if request.client else None} {request.url.scheme}")
+
+    monkeypatch.setenv("FORWARDED_ALLOW_IPS", "*")  # the server's own variable
+    site = Starlette(routes=[Route("/", who)])
+    site.state.ending = asyncio.Event()
+    # What the visitor wrote stands first, what the proxy saw last.
+    sent = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "https"}
+    async with (
+        demonstration.serving(site, "127.0.0.1", 0, trusted) as url,
+        aiohttp.ClientSession() as session,
+        session.get(url, headers=sent) as answer,
+    ):
+        assert await answer.text() == f"{seen} {'https' if seen != '127.0.0.1' else 'http'}"
 
 
 async def test_by_https_nobody_comes_by_http_again() -> None:

@@ -1,5 +1,6 @@
 """Migrations: applied once, by one process at a time, whole or not at all, and never over a schema they do not know."""
 
+import contextlib
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,18 @@ from hypothesis import strategies as st
 from bridged.cli import database
 from bridged.core.db import open_database
 from bridged.core.errors import DatabaseUnavailable, MigrationFailed
-from bridged.core.migrate import Entry, Migration, check, migrate, older, outdated, pending, require_server, shipped
+from bridged.core.migrate import (
+    Entry,
+    Migration,
+    check,
+    migrate,
+    older,
+    outdated,
+    pending,
+    processes,
+    require_server,
+    shipped,
+)
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from ground import Cluster
@@ -278,6 +290,15 @@ def test_a_restored_database_whose_roles_the_login_is_not_in_is_refused_with_wha
     assert migrate(login) == ()
     for role in ROLES:
         do(login, f"set role {role}")
+
+
+def test_who_works_is_counted_by_process(owner: str) -> None:
+    names = ["bridged 0.2.0 worker shop-1:7", "bridged 0.2.0 worker shop-1:7", "bridged 0.2.0 serve shop-2:7",
+             "bridged 0.2.0 web shop-3:7", "bridged", "workers"]  # fmt: skip
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(psycopg.connect(owner, application_name=name))
+        assert processes(owner, ["worker", "serve"]) == 2
 
 
 def test_what_is_pending_follows_from_what_was_applied() -> None:

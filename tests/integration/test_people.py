@@ -79,6 +79,15 @@ async def test_the_first_owner(house: House) -> None:
     assert await acts(house.web) == ["session.started", "link.used", "link.made"]
 
 
+async def test_the_first_owners_link_again(house: House) -> None:
+    app = house.web.app
+    first, second = [await people.owner_link(app, SYSTEM) for _ in range(2)]
+    assert (await house.browser().open(f"/link/{first.reveal()}"))[0] == 404, "two web processes print one each"
+    assert (await house.browser().send(f"/link/{second.reveal()}", email=ANA, password=PASSWORD))[0] == 303
+    with pytest.raises(UsageError, match="has an owner"):
+        await people.owner_link(app, SYSTEM)
+
+
 async def test_a_link_works_once_even_for_two_at_once(house: House) -> None:
     link = await people.make_link(house.web.app, "owner", SYSTEM, role="owner")
     tries = [house.browser().send(f"/link/{link.reveal()}", email=each, password=PASSWORD) for each in (ANA, BEN, EVE)]

@@ -171,7 +171,7 @@ async def test_a_worker_that_lives(settings: Settings, seed: int) -> None:
 
         await until(seen, 240)
         shown = {each.id: each for each in await checkup.installation(stage.app)}
-        assert shown["workers"].severity == "ok"
+        assert (shown["workers"].severity, shown["workers"].title) == ("ok", "Workers at work.")
 
 
 def closed() -> str:
@@ -213,10 +213,19 @@ async def test_tls_that_is_none(settings: Settings, seed: int) -> None:
     ],
 )
 def test_what_no_simulation_can_show(database: DatabaseFacts, egress: EgressFacts, name: str) -> None:
-    shown = doctor.installation(database, egress, WorkerFacts(1, NOW), NOW)
+    shown = doctor.installation(database, egress, WorkerFacts(7, NOW, 1), NOW)
     assert [each.id for each in shown if each.severity == "error"] == [name]
     assert doctor.exit_code(shown) == 1
-    assert doctor.exit_code(doctor.installation(SOUND, OPEN, WorkerFacts(0, None), NOW)) == 0
+    assert doctor.exit_code(doctor.installation(SOUND, OPEN, WorkerFacts(0, None, 0), NOW)) == 0
+    said = [
+        next(
+            each.title
+            for each in doctor.installation(SOUND, OPEN, WorkerFacts(14, NOW, count), NOW)
+            if each.id == "workers"
+        )
+        for count in (1, 2)
+    ]
+    assert said == ["1 worker at work.", "2 workers at work."]
 
 
 @pytest.mark.parametrize("wrong", [-3600, 3600])
@@ -255,7 +264,7 @@ async def test_the_command_says_it_with_its_exit_code(settings: Settings, owner:
 def test_an_upgrade_that_was_not_completed_is_told() -> None:
     late = replace(SOUND, last=("0040 last",))
     for facts, word in ((late, "not completed"), (replace(late, older=("bridged 0.1.0 at 10.0.0.1",)), "10.0.0.1")):
-        shown = doctor.installation(facts, OPEN, WorkerFacts(1, NOW), NOW)
+        shown = doctor.installation(facts, OPEN, WorkerFacts(7, NOW, 1), NOW)
         (told,) = [each for each in shown if each.severity != "ok"]
         assert (told.id, told.severity) == ("migrations", "warn")
         assert word in told.cause

@@ -27,7 +27,7 @@ from bridged.core.db import owner_url
 from bridged.core.embedded import Embedded
 from bridged.core.errors import BridgedError, NotFound, StripeError, UsageError, VaultError
 from bridged.core.jobs import DEAD_AFTER
-from bridged.core.migrate import check, older
+from bridged.core.migrate import check, older, processes
 from bridged.messages.log import store as events
 from bridged.mirror.kinds import SYNCED
 from bridged.stripe.client import PIN, StripeClient
@@ -47,6 +47,10 @@ class Patient:
 
     connection: Connection
     findings: tuple[Finding, ...]
+
+
+_WORKING = ("worker", "serve")
+"""What a session is named after whose process works (core/migrate.py)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,13 +83,14 @@ async def installation(app: App) -> tuple[Finding, ...]:
     pending = await asyncio.to_thread(check, _owner(app))
     due, late = (tuple(str(each) for each in pending if each.post is post) for post in (False, True))
     outdated = await asyncio.to_thread(older, _owner(app)) if late else ()
+    working = await asyncio.to_thread(processes, _owner(app), _WORKING)
     rights = {"is a superuser": server.superuser, "has BYPASSRLS": server.bypass, "owns our tables": server.owns}
     privileged = " and ".join(each for each, true in rights.items() if true) or None
     # Our own time is the server's: what is compared is the machine's.
     ahead = (server.now - before - (after - before) / 2).total_seconds() - clock.ahead()
     database = DatabaseFacts(server.version, server.role, privileged, server.unprotected, due, late, outdated, ahead)
     outside = await egress(app.settings.stripe_api_base)
-    found = doctor.installation(database, outside, doctor.WorkerFacts(alive, last), clock.now())
+    found = doctor.installation(database, outside, doctor.WorkerFacts(alive, last, working), clock.now())
     return (*found, *_model(app))
 
 

@@ -249,7 +249,8 @@ async def link_of(app: App, token: Secret) -> Link:
     if found is None:
         raise LinkRefused(
             "This link was used, has ended, or never was.",
-            hint="Ask for a new one: `bridged people reset-link` makes it, and so does an owner or admin.",
+            hint="Ask for a new one: an owner or admin makes it, and so do `bridged people reset-link` and, for the "
+            "first owner, `bridged people owner-link`.",
         )
     return found
 
@@ -436,6 +437,15 @@ async def set_totp(
 
 
 # Workspaces
+
+
+async def owner_link(app: App, actor: Actor) -> Secret:
+    """A link for the first owner; an earlier one works no longer. Raises UsageError where there is an owner."""
+    if await has_owner(app):
+        raise UsageError(
+            "The workspace has an owner.", hint="They invite others; `bridged people reset-link` lets them in again."
+        )
+    return await make_link(app, "owner", actor, role="owner")
 
 
 async def has_owner(app: App) -> bool:

@@ -111,7 +111,7 @@ async def _ask(
 
 async def _leave_running(app: root.App, asked: tuple[Question, ...], folder: str) -> None:
     await figures.keep_all(app)
-    async with _serving(create(app, asked), "127.0.0.1", 0) as address:
+    async with serving(create(app, asked), "127.0.0.1", 0) as address:
         link = await people.make_link(app, "visit", local(), email="demo@example.com", role="owner")
         say(f"6. Look at it in a browser (the link works once): {_shown(app, link, address)}")
         say("   Ctrl-C ends the demonstration.")
@@ -125,7 +125,7 @@ async def serve(given: Settings, *, host: str, port: int, worker: bool) -> int:
         size, part = (pool_size(CONCURRENCY), "serve") if worker else (8, "web")
         app = await stack.enter_async_context(root.opened(given, size=size, part=part))
         await stack.enter_async_context(on_time(app.database))
-        address = await stack.enter_async_context(_serving(create(app), host, port))
+        address = await stack.enter_async_context(serving(create(app), host, port, given.trusted_proxies))
         await stack.enter_async_context(_watched(app))
         if worker:
             await stack.enter_async_context(working(app))
@@ -159,7 +159,7 @@ async def _watched(app: root.App) -> AsyncGenerator[None]:
         yield
         return
     host, _, port = app.settings.metrics_address.rpartition(":")
-    async with _serving(metrics.create(app), host.strip("[]"), int(port)) as address:
+    async with serving(metrics.create(app), host.strip("[]"), int(port)) as address:
         say(f"Metrics at {address}metrics")
         yield
 
@@ -221,17 +221,20 @@ class _Server(uvicorn.Server):
 
 
 @contextlib.asynccontextmanager
-async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
+async def serving(app: Starlette, host: str, port: int, trusted: Sequence[str] = ()) -> AsyncGenerator[str]:
     """Serves while the body runs. Raises UsageError when the port is taken."""
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
         log_level="warning",
+        log_config=None,  # what it says goes the way of all
         access_log=False,
         lifespan="off",
         server_header=False,
         timeout_graceful_shutdown=FAREWELL,
+        # Given, so that uvicorn's own variable, which is in no list of ours, says nothing.
+        forwarded_allow_ips=list(trusted),
     )
     server = _Server(config)
     server.config.load()
@@ -242,6 +245,7 @@ async def _serving(app: Starlette, host: str, port: int) -> AsyncGenerator[str]:
         raise UsageError(f"Port {port} of {host} cannot be used.", hint="Choose another --port.") from None
     # asyncio takes it for no TCP and would have Nagle hold back each answer's body 40 ms; uvloop does not.
     listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
+    listening.listen(config.backlog)  # who reads the address and comes at once waits, and is not refused
     task = asyncio.create_task(server.serve(sockets=[listening]))
     try:
         yield f"http://{host}:{listening.getsockname()[1]}/"

@@ -86,6 +86,17 @@ def reset_link(email: str, *, workspace: WorkspaceName = None, json: Json = Fals
     return run(work)
 
 
+@cli.command
+def owner_link(*, workspace: WorkspaceName = None, json: Json = False) -> int:
+    """Make the first owner's link anew, while there is no owner. It works once, for a day; earlier ones end."""
+
+    async def work(app: root.App) -> int:
+        inside = await within(app, workspace)
+        return _hand_over(inside, await people.owner_link(inside, local()), json=json)
+
+    return run(work)
+
+
 def _hand_over(app: root.App, token: Secret, *, json: bool) -> int:
     url = people.link_url(app, token, _LOCAL).reveal()
     if json:

@@ -76,10 +76,11 @@ class EgressFacts:
 
 @dataclass(frozen=True, slots=True)
 class WorkerFacts:
-    """Workers that gave a sign of life lately, and when the last sign of any was."""
+    """Queues whose worker gave a sign of life lately, when the last sign of any was, and processes that work."""
 
     alive: int
     last: datetime | None
+    processes: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +224,9 @@ def _unfinished(found: DatabaseFacts) -> Finding:
 
 def _workers(found: WorkerFacts, now: datetime) -> Finding:
     if found.alive:
-        return Finding("workers", "ok", f"{found.alive} worker{'s' if found.alive > 1 else ''} at work.")
+        # A pooler that keeps the sessions' names to itself leaves none to be counted.
+        count = f"{found.processes} worker{'s' if found.processes > 1 else ''}" if found.processes else "Workers"
+        return Finding("workers", "ok", f"{count} at work.")
     ago = "none was ever seen here" if found.last is None else f"the last sign of one is {_ago(now - found.last)} old"
     return Finding(
         "workers",

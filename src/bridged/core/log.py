@@ -4,15 +4,52 @@ from __future__ import annotations
 
 import logging
 import sys
+from datetime import UTC, datetime
 from typing import Any
 
+import orjson
 import structlog
 
 _least = logging.WARNING
 
 
+class _Line(logging.Formatter):
+    """What a library says, as a line like ours."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "module": record.name,
+            "event": "library",
+            "message": record.getMessage(),
+            "level": record.levelname.lower(),
+            "timestamp": datetime.fromtimestamp(record.created, UTC).isoformat(),
+        }
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return orjson.dumps(line, default=str).decode()
+
+
+class _Stderr(logging.StreamHandler[Any]):
+    """Looked up at each line, as ours is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.stream = sys.stderr
+        super().emit(record)
+
+
+_libraries = _Stderr()
+_libraries.setFormatter(_Line())
+
+
 def configure(level: str) -> None:
     """Called once by each entry point. A Secret among the fields is shown as `Secret(***)` by its own str."""
+    _structure(level)
+    # Libraries tell at `info` what they do, which is not what we do.
+    _libraries.setLevel(max(_least, logging.WARNING))
+    logging.getLogger().addHandler(_libraries)
+
+
+def _structure(level: str) -> None:
     global _least  # noqa: PLW0603 - as structlog's own configuration
     _least = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
@@ -41,4 +78,4 @@ def logger(module: str) -> Any:
 
 
 # structlog's own default would print everything to stdout, which belongs to the data.
-configure("warning")
+_structure("warning")

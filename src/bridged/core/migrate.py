@@ -17,7 +17,7 @@ import re
 import socket
 import time
 from collections import Counter
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Any, LiteralString, cast
@@ -189,6 +189,14 @@ def older(url: str) -> tuple[str, ...]:
     """The processes of older versions that are connected, in words."""
     with _connected(url) as conn:
         return _older(conn)
+
+
+def processes(url: str, parts: Collection[str]) -> int:
+    """How many of ours are connected that are one of these parts."""
+    with _connected(url) as conn:
+        named = {(str(name), str(address)) for name, address in conn.execute(_SESSIONS)}
+    found = [_NAMED.fullmatch(name) for name, _ in named]
+    return sum(each is not None and (each[4] or "").partition(" ")[0] in parts for each in found)
 
 
 def _connected(url: str) -> psycopg.Connection[Any]:

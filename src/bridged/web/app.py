@@ -13,13 +13,16 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Mount, Route
 
 from bridged import app as root
-from bridged.core.errors import BridgedError
+from bridged.core.errors import BridgedError, DatabaseUnavailable
 from bridged.messages.intake import Intake
 from bridged.web import agents, api, edge, hooks, metrics
 from bridged.web.counting import Counting
 from bridged.web.pages import Pages
 from bridged.web.rendering import STATIC, Assets
 from bridged.web.whatsapp_hooks import WhatsAppHooks
+
+READY_WITHIN = 3.0
+"""Seconds: whoever probes gives up after four (ops/), and would not hear why."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,18 @@ class StatusPage:
     questions: tuple[Question, ...]
 
 
+async def _ready(app: root.App) -> tuple[str, ...]:
+    """Asks the database; the post migrations that wait. Raises DatabaseUnavailable."""
+    try:
+        async with asyncio.timeout(READY_WITHIN):
+            await root.connections(app, None)
+            return await app.database.waiting()
+    except TimeoutError:
+        raise DatabaseUnavailable(
+            f"PostgreSQL did not answer within {READY_WITHIN:g} s.", hint="Check that it runs and can be reached."
+        ) from None
+
+
 def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
     """The web application over an open installation. Whoever serves it sets `state.ending` before the end."""
     ending = asyncio.Event()
@@ -54,8 +69,7 @@ def create(app: root.App, questions: tuple[Question, ...] = ()) -> Starlette:
         return JSONResponse({"status": "ok"})
 
     async def readyz(_: Request) -> Response:
-        await root.connections(app, None)
-        waiting = await app.database.waiting()
+        waiting = await _ready(app)
         migrations = f"post migrations wait: {', '.join(waiting)}" if waiting else "ok"
         return JSONResponse({"status": "ok", "database": "ok", "migrations": migrations})
 

@@ -39,7 +39,7 @@ async def server(conn: Conn) -> Server:
 
 
 async def workers(conn: Conn, seconds: float) -> tuple[int, datetime | None]:
-    """How many workers gave a sign of life within so many seconds, and when the last sign of any was."""
+    """How many queues have a worker that gave a sign of life within so many seconds, and when the last sign was."""
     cursor = await conn.execute(
         "select count(*) filter (where last_heartbeat > now() - make_interval(secs => %s)) as alive, "
         "max(last_heartbeat) as last from jobs.procrastinate_workers",
