@@ -4,6 +4,7 @@
 made three times, the last is told: milliseconds by the clock, of CPU by Python and by PostgreSQL.
 """
 
+import asyncio
 import functools
 import itertools
 import os
@@ -22,6 +23,7 @@ import orjson
 
 from bench import usage
 from bridged import app as root
+from bridged.accounts import Connection
 from bridged.accounts.measures import store as measures
 from bridged.app import alerts, channels, figures, playbooks, retention, scoring, threads
 from bridged.cli import entry
@@ -31,11 +33,11 @@ from bridged.core.jobs import Jobs
 from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.messages import store as inbox
-from bridged.mirror.store import Scope
 from bridged.playbooks.run import TIMED_EVERY
 from bridged.profiles import store as profiles
 from bridged.sync import watch
 from bridged.worker import Worker, tick
+from bridged.worker.inbound import Inbound
 
 TIMES = 3
 
@@ -57,12 +59,14 @@ def asked(app: root.App, find: Callable[[Conn], Awaitable[object]]) -> Callable[
 
 
 async def turns(app: root.App, later: Iterator[timedelta]) -> None:
-    """A turn of each connection that has playbooks, when they are due by time."""
-    engine, now = playbooks.engine(app), clock.now() + next(later)
-    async with app.database.transaction() as conn:
-        found = await playbooks.due(conn, now)
-    for workspace_id, connection_id in found:
-        await playbooks.turn(engine, Scope(workspace_id, connection_id), now)
+    """A turn of each connection that has playbooks, when they are due by time, as a worker makes them."""
+    engine, inbound, now = playbooks.engine(app), Inbound(app), clock.now() + next(later)
+
+    async def turn(_: root.App, connection: Connection) -> None:
+        await playbooks.turns(engine, playbooks.scope_of(connection), lambda: now)
+
+    await inbound._each("time", functools.partial(playbooks.to_time, now=now), turn)
+    await asyncio.gather(*inbound._busy.values())
 
 
 def passes(app: root.App, jobs: Jobs) -> dict[str, Callable[[], Awaitable[object]]]:

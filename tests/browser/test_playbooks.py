@@ -153,7 +153,7 @@ async def _paid(stage: Stage) -> str:
     running = playbooks.engine(stage.app)
     now = datetime.fromtimestamp(stage.account.clock.now, UTC)
     for minutes in (0, 2):
-        assert await playbooks.turn(running, scope, now + timedelta(minutes=minutes))
+        assert await playbooks.turns(running, scope, lambda at=now + timedelta(minutes=minutes): at)
     return people[about["customer"]]["name"]
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from dataclasses import replace
 from typing import Any
 
@@ -45,6 +47,21 @@ async def test_readiness_is_told_before_who_asks_gives_up(
         assert (reply.status, reply.code) == (503, "database_unavailable")
         await other.rollback()
         assert (await web.get("/readyz", token="")).status == 200
+        # A server that stands still obeys no wish to cancel: that is not waited for.
+        cursor = await other.execute(
+            "select pid from pg_stat_activity where datname = current_database() and pid <> pg_backend_pid()"
+        )
+        standing = [pid for (pid,) in await cursor.fetchall()]
+        await other.rollback()
+        try:
+            for pid in standing:
+                os.kill(pid, signal.SIGSTOP)
+            async with asyncio.timeout(6):
+                reply = await web.get("/readyz", token="")
+        finally:
+            for pid in standing:
+                os.kill(pid, signal.SIGCONT)
+        assert (reply.status, reply.code) == (503, "database_unavailable")
 
 
 @pytest.mark.parametrize(
@@ -61,12 +78,12 @@ async def test_who_a_visitor_is_tells_a_trusted_proxy(
     site.state.ending = asyncio.Event()
     # What the visitor wrote stands first, what the proxy saw last.
     sent = {"X-Forwarded-For": "198.51.100.1, 203.0.113.7", "X-Forwarded-Proto": "https"}
-    async with (
-        demonstration.serving(site, "127.0.0.1", 0, trusted) as url,
-        aiohttp.ClientSession() as session,
-        session.get(url, headers=sent) as answer,
-    ):
-        assert await answer.text() == f"{seen} {'https' if seen != '127.0.0.1' else 'http'}"
+    for host in ("127.0.0.1", "::"):
+        async with demonstration.serving(site, host, 0, trusted) as url, aiohttp.ClientSession() as session:
+            port = url.rstrip("/").rpartition(":")[2]
+            async with session.get(f"http://127.0.0.1:{port}/", headers=sent) as answer:
+                said = (await answer.text()).removeprefix("::ffff:")
+        assert said == f"{seen} {'https' if seen != '127.0.0.1' else 'http'}"
 
 
 async def test_by_https_nobody_comes_by_http_again() -> None:

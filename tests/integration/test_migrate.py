@@ -292,6 +292,21 @@ def test_a_restored_database_whose_roles_the_login_is_not_in_is_refused_with_wha
         do(login, f"set role {role}")
 
 
+def test_a_job_that_an_older_worker_left_does_not_hinder(empty: str) -> None:
+    """The queue's own triggers find their tables by the search path."""
+    last = next(each.number for each in shipped() if str(each) == "0039 turns")
+    migrate(empty, create_database=True)
+    do(empty, "create function bridged.connections_with_playbooks() returns int language sql return 1")
+    do(empty, "create index messages_connection_id_settled_at_idx on bridged.messages (settled_at)")
+    do(
+        empty,
+        "set search_path = jobs; insert into procrastinate_jobs (task_name, queue_name) values ('p', 'playbooks')",
+    )
+    do(empty, f"delete from bridged.migrations where number = {last}")
+    assert [each.number for each in migrate(empty, post=True)] == [last]
+    assert ask(empty, "select count(*) from jobs.procrastinate_jobs") == [(0,)]
+
+
 def test_who_works_is_counted_by_process(owner: str) -> None:
     names = ["bridged 0.2.0 worker shop-1:7", "bridged 0.2.0 worker shop-1:7", "bridged 0.2.0 serve shop-2:7",
              "bridged 0.2.0 web shop-3:7", "bridged", "workers"]  # fmt: skip

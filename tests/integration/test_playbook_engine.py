@@ -343,6 +343,21 @@ async def test_a_budget_that_is_spent_defers(play: Play) -> None:
     assert ("suppressed", "budget_reached") in [(row["state"], row["reason"]) for row in await play.runs()]
 
 
+async def test_a_budget_is_spent_once_however_many_work(play: Play) -> None:
+    budget = 100
+    await play.on("paid", simple(budget_usd=budget))
+    for number in range(40):
+        await pay(play, number, ("cus_ana", "cus_ben")[number % 2])
+    await play.engine.take_moments(play.scope, play.now)
+    async with play.database.transaction(play.scope.workspace_id) as conn:
+        await store.spend(conn, play.scope, "paid", budget * 10_000 - 100_000, play.now.date().replace(day=1))
+    others = [Play(play.database, play.scope).engine for _ in range(4)]
+    await asyncio.gather(*(each.decide_due(play.scope, play.now, 10) for each in others))
+    (stored,) = await play.ask("select spent_micros from bridged.playbooks where connection_id = %s")
+    assert 0 < len(await play.messages()) < 40
+    assert stored["spent_micros"] <= budget * 10_000
+
+
 async def test_a_step_waits_for_its_condition(play: Play) -> None:
     waits = StepDoc((VariantDoc("paid"),), after="0m", late="2d", wait_until="plan = Gold", wait_max="2d")
     await play.on("paid", simple(steps=(waits,)))

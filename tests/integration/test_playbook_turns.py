@@ -59,6 +59,11 @@ async def due(play: Play, at: datetime) -> bool:
     return bool(found)
 
 
+async def to_time(play: Play, at: datetime) -> bool:
+    async with play.database.transaction() as conn:
+        return bool(await playbooks.to_time(conn, at))
+
+
 def patient(play: Play) -> Engine:
     made = play.engine
     return Engine(made.database, made.channel_of, made.freshen, made.measures, PATIENCE)
@@ -71,15 +76,17 @@ async def test_no_playbook_no_turn(play: Play) -> None:
 
 async def test_time_makes_moments_every_few_minutes(play: Play) -> None:
     await play.on("renewal")
-    assert await due(play, START), "at once, when it is switched on"
+    assert await to_time(play, START), "at once, when it is switched on"
     await play.turn()
-    assert not await due(play, START + TIMED_EVERY - SECOND)
-    assert await due(play, START + TIMED_EVERY)
+    assert not await to_time(play, START + TIMED_EVERY - SECOND)
+    assert await to_time(play, START + TIMED_EVERY)
     others = [Play(play.database, play.scope).engine for _ in range(3)]
     await asyncio.gather(*(each.turn(play.scope, START + TIMED_EVERY) for each in others))
-    assert not await due(play, START + TIMED_EVERY)
+    assert not await to_time(play, START + TIMED_EVERY)
+    assert await to_time(play, START), "a clock that was wrong is put right"
     await play.on("renewal")
-    assert await due(play, START + TIMED_EVERY), "a version that looks further ahead does not wait"
+    assert await to_time(play, START + TIMED_EVERY), "a version that looks further ahead does not wait"
+    assert not await due(play, START + TIMED_EVERY), "nothing has happened"
 
 
 async def test_a_moment_waits_for_those_it_belongs_with(play: Play) -> None:
@@ -114,6 +121,20 @@ async def test_the_higher_priority_has_the_one_message_though_it_is_told_later(p
     await pay(play, 1)
     await engine.turn(play.scope, START + PATIENCE)
     assert {(run["playbook_id"], run["sent"]) for run in await play.runs()} == {("receipt", 1), ("welcome", 0)}
+
+
+async def test_no_customer_is_parted_by_the_end_of_a_batch(play: Play) -> None:
+    await play.on("paid", thanks())
+    engine = patient(play)
+    await engine.turn(play.scope, START)
+    for number in range(5):
+        await pay(play, number, "cus_ben")
+    await pay(play, 5)
+    play.now = START + 3 * SECOND
+    await pay(play, 6, "cus_ben")
+    await pay(play, 7)
+    taken = await engine.take_moments(play.scope, START + PATIENCE, limit=6)
+    assert taken.moments == 8
 
 
 async def test_runs_are_due_when_nobody_holds_them(play: Play) -> None:
@@ -197,8 +218,8 @@ async def test_what_goes_wrong_in_one_connection_is_told_and_no_more(play: Play)
     await play.on("paid", thanks())
     await pay(play, 1)
     made = play.engine
-    assert not await playbooks.turn(Engine(made.database, broken), play.scope, START)
-    assert await playbooks.turn(made, play.scope, START + HOUR)
+    assert not await playbooks.turns(Engine(made.database, broken), play.scope, lambda: START)
+    assert await playbooks.turns(made, play.scope, lambda: START + HOUR)
 
 
 async def test_a_worker_sends_soon_after_it_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

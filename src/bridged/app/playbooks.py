@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -30,7 +30,7 @@ from bridged.playbooks.forecast import Outlook
 from bridged.playbooks.judging import Channel
 from bridged.playbooks.publishing import Running
 from bridged.playbooks.rehearsal import Preview
-from bridged.playbooks.run import TIMED_EVERY, Engine
+from bridged.playbooks.run import TIMED_EVERY, Engine, Turn
 from bridged.playbooks.runs import store as runs
 from bridged.playbooks.store import Version
 from bridged.profiles import store as profiles
@@ -44,6 +44,8 @@ _RECENT = 200
 _CLOCK_ERROR = timedelta(seconds=3)
 _DROP = timedelta(days=30)
 TEST_LASTS = timedelta(hours=1)
+_TURNS = 20
+"""Of one connection, before others get its place."""
 PATIENCE = timedelta(seconds=10)
 """Stripe tells one thing by several events, seconds apart: who subscribes also pays."""
 
@@ -134,19 +136,32 @@ def engine(app: App, patience: timedelta | None = None) -> Engine:
 
 async def due(conn: Conn, now: datetime) -> list[tuple[int, str]]:
     """Workspaces and connections whose playbooks have something to do."""
-    return await store.with_turns(conn, now, PATIENCE, TIMED_EVERY)
+    return await store.with_turns(conn, now, PATIENCE)
 
 
-async def turn(running: Engine, scope: Scope, now: datetime) -> bool:
-    """One turn of the engine. False: somebody has to look into it, which the log says. Raises DatabaseUnavailable."""
+async def to_time(conn: Conn, now: datetime) -> list[tuple[int, str]]:
+    """Workspaces and connections in which time may have something to do."""
+    return await store.to_time(conn, now, TIMED_EVERY)
+
+
+async def turns(running: Engine, scope: Scope, now: Callable[[], datetime] = clock.now) -> bool:
+    """Turns until nothing is due, a bounded number of times. False: somebody has to look into it, which the log says.
+
+    Raises DatabaseUnavailable.
+    """
     try:
-        return not (await running.turn(scope, now)).broken
+        for _ in range(_TURNS):
+            done = await running.turn(scope, now(), rounds=1)
+            if done.broken or done == Turn():
+                return not done.broken
     except DatabaseUnavailable:
         raise
     except BridgedError as error:
         _log.error("playbooks_stand_still", connection=scope.connection_id, code=error.code, message=error.message)
     except Exception as error:  # noqa: BLE001 - what nobody foresaw in one connection
         _log.error("playbooks_stand_still", connection=scope.connection_id, code=type(error).__name__)
+    else:
+        return True
     return False
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import dataclasses
 import gc
+import ipaddress
 import signal
 import socket
 import tempfile
@@ -220,6 +221,12 @@ class _Server(uvicorn.Server):
         yield
 
 
+def _mapped(trusted: str) -> list[str]:
+    """An IPv4 network as a socket of `::` sees it."""
+    network = ipaddress.ip_network(trusted)
+    return [f"::ffff:{network.network_address}/{96 + network.prefixlen}"] if network.version == 4 else []
+
+
 @contextlib.asynccontextmanager
 async def serving(app: Starlette, host: str, port: int, trusted: Sequence[str] = ()) -> AsyncGenerator[str]:
     """Serves while the body runs. Raises UsageError when the port is taken."""
@@ -234,7 +241,7 @@ async def serving(app: Starlette, host: str, port: int, trusted: Sequence[str] =
         server_header=False,
         timeout_graceful_shutdown=FAREWELL,
         # Given, so that uvicorn's own variable, which is in no list of ours, says nothing.
-        forwarded_allow_ips=list(trusted),
+        forwarded_allow_ips=[form for each in trusted for form in (each, *_mapped(each))],
     )
     server = _Server(config)
     server.config.load()

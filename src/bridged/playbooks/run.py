@@ -39,9 +39,11 @@ LEASE = timedelta(minutes=2)
 """For so long a run is its worker's; reading afresh and deciding take seconds."""
 TIMED_EVERY = timedelta(minutes=10)
 MOMENTS = 200
-RUNS = 100
-_ROUNDS = 20
-"""Times a turn decides so many runs: after that its time is no longer the time."""
+RUNS = 50
+"""Leased at once: with a second's reading at Stripe each they are decided within the lease."""
+_BATCHES = 25
+_ROUNDS = 40
+"""A turn has one time, which after so many batches of moments and rounds of runs is no longer the time."""
 _RECENT = 100
 _MOST_BROKEN = 20
 """Moments passed over in one turn: where more break it, it is not they that are broken."""
@@ -77,11 +79,10 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Moments taken in one transaction, customers enrolled by them, and the number of the last moment."""
+    """Moments taken in one transaction, and customers enrolled by them."""
 
     moments: int
     enrolled: int
-    last: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +99,8 @@ class Engine:
     patience: timedelta | None = None
     _versions: dict[tuple[str, str, int], Playbook] = field(default_factory=dict[tuple[str, str, int], Playbook])
 
-    async def turn(self, scope: Scope, now: datetime) -> Turn:
-        """Takes the moments that have waited, and decides the runs whose time has come, 2,000 at most.
+    async def turn(self, scope: Scope, now: datetime, rounds: int = _ROUNDS) -> Turn:
+        """Takes the moments that have waited, 5,000 or so, and decides the runs whose time has come, 50 a round.
 
         One moment or run that nobody foresaw stops no other: it is logged, stays as it is and is tried again, a moment
         next turn, a run when its lease ends. Raises DatabaseUnavailable, and BridgedError for what concerns them all.
@@ -108,7 +109,7 @@ class Engine:
             await self.make_timed(scope, now)
             await self.take_back(scope, now)
             done = await self._take_all(scope, now)
-            for _ in range(_ROUNDS):
+            for _ in range(rounds):
                 some = await self.decide_due(scope, now)
                 if some == Turn():
                     break
@@ -120,7 +121,7 @@ class Engine:
 
     async def _take_all(self, scope: Scope, now: datetime) -> Turn:
         done, after, limit = Turn(), 0, MOMENTS
-        while True:
+        for _ in range(_BATCHES + 2 * _MOST_BROKEN):
             try:
                 taken = await self.take_moments(scope, now, limit, after)
             except BridgedError:
@@ -137,7 +138,8 @@ class Engine:
                 continue
             if not taken.moments:
                 return done
-            done, after = done + Turn(taken.moments, taken.enrolled), taken.last
+            done += Turn(taken.moments, taken.enrolled)
+        return done
 
     async def _pass_over(self, scope: Scope, now: datetime, after: int, error: Exception) -> int:
         async with self.database.transaction(scope.workspace_id) as conn:
@@ -153,9 +155,12 @@ class Engine:
 
     async def make_timed(self, scope: Scope, now: datetime) -> None:
         """Has the moments made that time makes, as early as the playbooks that are on need them; now and then."""
+        # By itself: looking takes seconds in a large account, and who switches a playbook waits for this row. What a
+        # process that dies in between does not make, the next look makes.
         async with self.database.transaction(scope.workspace_id) as conn:
             if not await store.claim_timed(conn, scope, now, TIMED_EVERY):
                 return
+        async with self.database.transaction(scope.workspace_id) as conn:
             wanted: dict[str, int] = {}
             for each in await self._active(conn, scope):
                 for kind, seconds in judging.ahead(each.playbook).items():
@@ -178,7 +183,7 @@ class Engine:
         async with self.database.transaction(scope.workspace_id) as conn:
             claimed = await profiles.claim(conn, scope, limit, after, self._noted(now))
             if not claimed:
-                return Taken(0, 0, after)
+                return Taken(0, 0)
             moments = [each.moment for each in claimed]
             traces = {(each.moment.kind, each.moment.key): each.trace(scope.connection_id) for each in claimed}
             active = await self._active(conn, scope)
@@ -194,7 +199,7 @@ class Engine:
                     await self._heed(conn, scope, moment, now)
                     enrolled += await self._enrol(conn, scope, active, views[moment.kind, moment.key], now)
             await profiles.settle(conn, scope, [each.seq for each in claimed])
-            return Taken(len(moments), enrolled, claimed[-1].seq)
+            return Taken(len(moments), enrolled)
 
     async def _active(self, conn: Conn, scope: Scope) -> list[Ready]:
         stored = [each for each in await store.all_of(conn, scope) if each.enabled]
@@ -269,9 +274,9 @@ class Engine:
         not decided when this is cancelled give it up.
         """
         holder = str(uuid.uuid4())
-        async with self.database.transaction(scope.workspace_id) as conn:
-            claimed = await runs.claim(conn, scope, now, now + LEASE, holder, limit)
         try:
+            async with self.database.transaction(scope.workspace_id) as conn:
+                claimed = await runs.claim(conn, scope, now, now + LEASE, holder, limit)
             return await self._decide_each(scope, claimed, holder, now)
         except asyncio.CancelledError:
             with contextlib.suppress(BridgedError):
@@ -306,6 +311,9 @@ class Engine:
             await self._apply(conn, scope, mine, found, judging.judge(found), now)
 
     async def _situation(self, conn: Conn, scope: Scope, run: Run, playbook: Playbook, now: datetime) -> Situation:
+        if playbook.budget_usd is not None:
+            # What is left of a budget is left once, whoever else decides about another customer now.
+            await store.lock(conn, scope, run.playbook_id)
         stored = next((each for each in await store.all_of(conn, scope) if each.id == run.playbook_id), None)
         channel = await self.channel_of(conn, scope)
         return await situation.situation(conn, scope, run, stored, playbook, channel, self.measures, now)

@@ -36,17 +36,24 @@ class Version:
     created_by: str
 
 
-async def with_turns(conn: Conn, now: datetime, patience: timedelta, timed_every: timedelta) -> list[tuple[int, str]]:
-    """Workspaces and connections in which there is something to do. The one question asked across tenants."""
+async def with_turns(conn: Conn, now: datetime, patience: timedelta) -> list[tuple[int, str]]:
+    """Workspaces and connections in which there is something to do. Asked across tenants."""
     cursor = await conn.execute(
-        "select workspace_id, connection_id::text from bridged.connections_with_turns(%s, %s, %s)",
-        (now, now - patience, now - timed_every),
+        "select workspace_id, connection_id::text from bridged.connections_with_turns(%s, %s)", (now, now - patience)
+    )
+    return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
+
+
+async def to_time(conn: Conn, now: datetime, every: timedelta) -> list[tuple[int, str]]:
+    """Workspaces and connections in which the moments that time makes are to be looked for. Asked across tenants."""
+    cursor = await conn.execute(
+        "select workspace_id, connection_id::text from bridged.connections_to_time(%s, %s)", (now - every, now)
     )
     return [(row["workspace_id"], row["connection_id"]) for row in await cursor.fetchall()]
 
 
 async def claim_timed(conn: Conn, scope: Scope, now: datetime, every: timedelta) -> bool:
-    """Whether the caller, until its transaction ends, is to look for the moments that time makes."""
+    """Whether it is the caller who looks for the moments that time makes."""
     cursor = await conn.execute(
         "update bridged.playbook_turns set timed_at = %(now)s "
         "where connection_id = %(connection)s and not (timed_at > %(before)s and timed_at <= %(now)s)",

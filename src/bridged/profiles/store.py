@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, LiteralString
 
 import msgspec
 
@@ -20,6 +20,20 @@ from bridged.profiles.rules import at
 _profile = msgspec.json.Decoder(Profile)
 _standing = msgspec.json.Decoder(Standing)
 _MOMENT = "seq, kind, key, customer_id, extract(epoch from at)::bigint as at, object_id, facts, event_id"
+_RIPE: LiteralString = (
+    "select seq, customer_id from bridged.moments where connection_id = %(connection)s "
+    "and state = 'new' and seq > %(after)s and (%(noted)s::timestamptz is null or noted_at <= %(noted)s) "
+    "order by seq limit %(limit)s for update skip locked"
+)
+_CLAIM: LiteralString = (
+    "with ripe as (" + _RIPE + ") select " + _MOMENT + " from bridged.moments m "
+    "where m.connection_id = %(connection)s and m.state = 'new' and m.seq > %(after)s "
+    "and m.customer_id in (select customer_id from ripe) order by m.seq for update skip locked"
+)
+_CLAIM_ONE: LiteralString = (
+    "with ripe as (" + _RIPE + ") select " + _MOMENT + " from bridged.moments m "
+    "where m.connection_id = %(connection)s and m.seq in (select seq from ripe)"
+)
 # The name of the product is joined: who renames it renames no profile.
 _PROFILE = (
     "select p.customer_id, p.facts::text as facts, pr.name as plan from bridged.profiles p "
@@ -346,17 +360,12 @@ async def moments_of_event(conn: Conn, scope: Scope, event_id: str) -> list[Note
 
 
 async def claim(conn: Conn, scope: Scope, limit: int, after: int = 0, noted: datetime | None = None) -> list[Numbered]:
-    """New moments, the oldest after number `after` first, locked until the transaction ends; those another holds are
-    passed over. With `noted` only of customers of whom one was noted by then.
+    """New moments after number `after`, the oldest first, locked until the transaction ends; those another holds are
+    passed over. So many at most, or, if that is more than one, also all others of their customers. With `noted` of
+    customers of whom one was noted by then.
     """
-    cursor = await conn.execute(
-        "select " + _MOMENT + " from bridged.moments m where m.connection_id = %(connection)s and m.state = 'new' "
-        "and m.seq > %(after)s and (%(noted)s::timestamptz is null or m.noted_at <= %(noted)s "
-        "or exists (select from bridged.moments e where e.connection_id = %(connection)s and e.state = 'new' "
-        "and e.customer_id = m.customer_id and e.seq < m.seq and e.noted_at <= %(noted)s)) "
-        "order by m.seq limit %(limit)s for update skip locked",
-        {"connection": scope.connection_id, "after": after, "noted": noted, "limit": limit},
-    )
+    given = {"connection": scope.connection_id, "after": after, "noted": noted, "limit": limit}
+    cursor = await (conn.execute(_CLAIM, given) if limit > 1 else conn.execute(_CLAIM_ONE, given))
     return [_numbered(row) for row in await cursor.fetchall()]
 
 

@@ -42,6 +42,7 @@ _LOOK_EVERY = 0.5
 _REREAD_EVERY = 0.5
 _PROFILES_EVERY = 0.5
 _PLAYBOOKS_EVERY = 2.0
+_TIME_EVERY = 10.0
 _AT_ONCE = 4
 """Connections applied or read at once, of each loop."""
 _ROUNDS = 10
@@ -104,10 +105,9 @@ class Inbound:
 
     app: root.App
     halt: Halt = field(default_factory=Halt)
-    _busy: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
+    _busy: dict[tuple[str, str], asyncio.Task[None]] = field(default_factory=dict[tuple[str, str], asyncio.Task[None]])
     _turn: dict[str, str] = field(default_factory=dict[str, str])
     _resting: dict[tuple[str, str], float] = field(default_factory=dict[tuple[str, str], float])
-    _tasks: set[asyncio.Task[None]] = field(default_factory=set[asyncio.Task[None]])
     _engine: Engine = field(init=False)
 
     def __post_init__(self) -> None:
@@ -123,11 +123,12 @@ class Inbound:
                 group.create_task(self._forever("tend", self._tend))
                 group.create_task(self._forever("profiles", self._profiles))
                 group.create_task(self._forever("playbooks", self._playbooks))
+                group.create_task(self._forever("time", self._time))
         finally:
             self.halt.ask("shutdown")
-            for task in self._tasks:
+            for task in self._busy.values():
                 task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
+            await asyncio.gather(*self._busy.values(), return_exceptions=True)
 
     async def _forever(self, name: str, loop: Callable[[], Awaitable[None]]) -> None:
         while going_on():
@@ -188,26 +189,31 @@ class Inbound:
             await self._each("playbooks", functools.partial(playbooks.due, now=clock.now()), self._turn_one)
             await rest(_PLAYBOOKS_EVERY)
 
+    async def _time(self) -> None:
+        """What time brings, apart from what has happened: each connection with playbooks is looked at for it."""
+        while going_on():
+            await self._each("time", functools.partial(playbooks.to_time, now=clock.now()), self._turn_one)
+            await rest(_TIME_EVERY)
+
     async def _each(
         self,
         name: str,
         find: Callable[[Conn], Awaitable[list[tuple[int, str]]]],
         do: Callable[[root.App, Connection], Awaitable[object]],
     ) -> None:
-        """Begins the work of each connection that has some and is not at it already."""
+        """Begins the work of each connection that has some and is not at it already, so many at once."""
         async with self.app.database.transaction() as conn:
             found = await find(conn)
         last, now = self._turn.get(name, ""), clock.monotonic()
         self._resting = {key: until for key, until in self._resting.items() if until > now}
         for workspace_id, connection_id in sorted(found, key=lambda each: (each[1] <= last, each[1])):
             key = (name, connection_id)
-            if key in self._busy or key in self._resting or sum(each == name for each, _ in self._busy) >= _AT_ONCE:
+            if key in self._busy or key in self._resting:
                 continue
-            self._busy.add(key)
+            while len(at_it := [task for (each, _), task in self._busy.items() if each == name]) >= _AT_ONCE:
+                await asyncio.wait(at_it, return_when=asyncio.FIRST_COMPLETED)
             self._turn[name] = connection_id
-            task = asyncio.create_task(self._one(key, replace(self.app, workspace_id=workspace_id), do))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
+            self._busy[key] = asyncio.create_task(self._one(key, replace(self.app, workspace_id=workspace_id), do))
 
     async def _one(
         self, key: tuple[str, str], app: root.App, do: Callable[[root.App, Connection], Awaitable[object]]
@@ -225,7 +231,7 @@ class Inbound:
             # A key that Stripe refuses is not mended by asking on.
             self._rest(key, _REST_REFUSED if isinstance(error, KeyInvalid) else _REST * 5)
         finally:
-            self._busy.discard(key)
+            del self._busy[key]
 
     def _rest(self, key: tuple[str, str], seconds: float) -> None:
         """Leaves a connection alone for a while, without keeping others from its place."""
@@ -249,7 +255,7 @@ class Inbound:
 
     async def _turn_one(self, app: root.App, connection: Connection) -> None:
         del app
-        if not await playbooks.turn(self._engine, steering.scope_of(connection), clock.now()):
+        if not await playbooks.turns(self._engine, steering.scope_of(connection)):
             self._rest(("playbooks", connection.id), _REST_BROKEN)
 
 

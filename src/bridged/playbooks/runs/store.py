@@ -98,11 +98,13 @@ async def claim(conn: Conn, scope: Scope, now: datetime, until: datetime, holder
 
 
 async def let_go(conn: Conn, scope: Scope, holder: str) -> None:
-    """What `holder` has not decided is anybody's again."""
+    """What `holder` has not decided is anybody's again; what another works on now keeps its lease."""
     await conn.execute(
-        "update bridged.playbook_runs set holder = null, leased_until = null "
-        "where connection_id = %s and holder = %s and finished_at is null",
-        (scope.connection_id, holder),
+        "with mine as (select id from bridged.playbook_runs where connection_id = %(connection)s "
+        "and holder = %(holder)s and finished_at is null order by id for update skip locked) "
+        "update bridged.playbook_runs r set holder = null, leased_until = null from mine "
+        "where r.connection_id = %(connection)s and r.id = mine.id",
+        {"connection": scope.connection_id, "holder": holder},
     )
 
 
