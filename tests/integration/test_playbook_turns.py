@@ -181,6 +181,30 @@ async def test_who_is_told_to_stop_lets_go_of_what_is_not_decided(play: Play) ->
     assert len(await play.turn()) == 5
 
 
+async def test_a_long_turn_holds_what_it_has_taken(play: Play) -> None:
+    """Each read at Stripe takes two seconds: by the second round the time the first began at is long past."""
+    read, due_to_others = 0, list[bool]()
+
+    async def freshen(*_: object) -> bool:
+        nonlocal read
+        read += 1
+        play.now += 2 * SECOND
+        if read > RUNS:
+            due_to_others.append(await due(play, play.now))
+        return False
+
+    await play.on("paid", thanks())
+    await play.turn()
+    for number in range(RUNS + 20):
+        await pay(play, number)
+    play.now = START + HOUR
+    made = play.engine
+    assert await playbooks.turns(
+        Engine(made.database, made.channel_of, freshen, made.measures), play.scope, lambda: play.now
+    )
+    assert due_to_others == [False] * 20
+
+
 async def test_all_that_comes_back_undelivered_is_taken_back(play: Play) -> None:
     """However much that is, and though nobody was there for days."""
     await play.on("paid", thanks())
