@@ -26,6 +26,7 @@ from bridged.core.settings import Settings
 from bridged.core.types import Secret
 from bridged.mirror.store import Scope
 from ground import MASTER, WORKSPACE, Cluster, new_scope, scratch
+from playing import ANA, BEN, Play
 
 for name in [name for name in os.environ if name.startswith("BRIDGED_")]:
     del os.environ[name]
@@ -168,3 +169,12 @@ async def scope(database: Database) -> Scope:
     """A connection in the default workspace of `database`."""
     async with database.transaction(WORKSPACE) as conn:
         return await new_scope(conn)
+
+
+@pytest.fixture
+async def play(database: Database, scope: Scope) -> Play:
+    """A stage for playbooks, with two customers who may be written to."""
+    made = Play(database, scope)
+    await made.knows(ANA)
+    await made.knows(BEN)
+    return made

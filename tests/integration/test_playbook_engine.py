@@ -12,26 +12,16 @@ from typing import Any, LiteralString
 import psycopg
 import pytest
 
-from bridged.core.db import Database
 from bridged.messages.templates import store as templates
-from bridged.mirror.store import Scope
 from bridged.playbooks import run as engine_module
 from bridged.playbooks import store
 from bridged.playbooks.catalogue import BY_ID
 from bridged.playbooks.definitions import CapDoc, PlaybookDoc, StepDoc, VariantDoc, to_json
 from bridged.playbooks.judging import Channel, held_out
 from bridged.playbooks.runs import store as runs
-from playing import ANA, BEN, GRANTED, START, Play, a_channel, invoice
+from playing import ANA, GRANTED, START, Play, a_channel, invoice
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-
-
-@pytest.fixture
-async def play(database: Database, scope: Scope) -> Play:
-    made = Play(database, scope)
-    await made.knows(ANA)
-    await made.knows(BEN)
-    return made
 
 
 def simple(**more: Any) -> PlaybookDoc:

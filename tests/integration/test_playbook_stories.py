@@ -8,19 +8,9 @@ from typing import Any
 
 import pytest
 
-from bridged.core.db import Database
-from bridged.mirror.store import Scope
 from playing import ANA, BEN, START, Play, invoice, subscription
 
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)
-
-
-@pytest.fixture
-async def play(database: Database, scope: Scope) -> Play:
-    made = Play(database, scope)
-    await made.knows(ANA)
-    await made.knows(BEN)
-    return made
 
 
 def seconds(days: float) -> int:

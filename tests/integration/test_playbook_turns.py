@@ -11,9 +11,7 @@ import pytest
 from bridged import app as root
 from bridged.app import playbooks
 from bridged.core import clock
-from bridged.core.db import Database
 from bridged.core.settings import Settings
-from bridged.mirror.store import Scope
 from bridged.playbooks import store
 from bridged.playbooks.catalogue import BY_ID
 from bridged.playbooks.definitions import PlaybookDoc, StepDoc, TriggerDoc, VariantDoc
@@ -22,19 +20,11 @@ from bridged.playbooks.run import RUNS, TIMED_EVERY, Engine, Turn
 from bridged.playbooks.runs import store as runs
 from bridged.worker import working
 from ground import new_scope
-from playing import ANA, BEN, START, Play, invoice
+from playing import ANA, START, Play, invoice
 
 SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 PATIENCE = playbooks.PATIENCE
 HOLDER = str(uuid.uuid4())
-
-
-@pytest.fixture
-async def play(database: Database, scope: Scope) -> Play:
-    made = Play(database, scope)
-    await made.knows(ANA)
-    await made.knows(BEN)
-    return made
 
 
 def thanks(kind: str = "paid", priority: int = 50) -> PlaybookDoc:
@@ -244,6 +234,18 @@ async def test_what_goes_wrong_in_one_connection_is_told_and_no_more(play: Play)
     made = play.engine
     assert not await playbooks.turns(Engine(made.database, broken), play.scope, lambda: START)
     assert await playbooks.turns(made, play.scope, lambda: START + HOUR)
+
+
+async def test_one_that_breaks_a_turn_does_not_shorten_it(play: Play) -> None:
+    """A date beyond all calendars breaks each turn that meets it; the worker leaves the connection alone thereafter."""
+    await play.on("invoice_due")
+    await play.on("paid", thanks())
+    await play.mirrors(invoice("in_odd", "open", collection_method="send_invoice", due_date=None))
+    await play.happens("invoice_due", "in_odd", "cus_ana", "in_odd", due_date=10**14)
+    for number in range(2 * RUNS + 5):
+        await pay(play, number, "cus_ben")
+    assert not await playbooks.turns(play.engine, play.scope, lambda: play.now)
+    assert len(await play.messages()) == 2 * RUNS + 5
 
 
 async def test_a_worker_sends_soon_after_it_is_told(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from bridged.playbooks.forecast import Outlook
 from bridged.playbooks.judging import Channel
 from bridged.playbooks.publishing import Running
 from bridged.playbooks.rehearsal import Preview
-from bridged.playbooks.run import TIMED_EVERY, Engine, Turn
+from bridged.playbooks.run import TIMED_EVERY, Engine
 from bridged.playbooks.runs import store as runs
 from bridged.playbooks.store import Version
 from bridged.profiles import store as profiles
@@ -149,11 +149,13 @@ async def turns(running: Engine, scope: Scope, now: Callable[[], datetime] = clo
 
     Raises DatabaseUnavailable.
     """
+    broken = 0
     try:
         for _ in range(_TURNS):
             done = await running.turn(scope, now(), rounds=1)
-            if done.broken or done == Turn():
-                return not done.broken
+            broken += done.broken
+            if not done.moments and not done.decided:
+                break
     except DatabaseUnavailable:
         raise
     except BridgedError as error:
@@ -161,7 +163,7 @@ async def turns(running: Engine, scope: Scope, now: Callable[[], datetime] = clo
     except Exception as error:  # noqa: BLE001 - what nobody foresaw in one connection
         _log.error("playbooks_stand_still", connection=scope.connection_id, code=type(error).__name__)
     else:
-        return True
+        return not broken
     return False
 
 

@@ -63,7 +63,7 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one turn did: moments taken, customers enrolled, runs decided; how many moments and runs nobody could."""
+    """What one turn did: moments taken, customers enrolled, runs come to, and how many moments and runs broke it."""
 
     moments: int = 0
     enrolled: int = 0
@@ -296,7 +296,7 @@ class Engine:
             except Exception as error:  # noqa: BLE001 - one customer's facts must not keep the others waiting
                 broken += 1
                 _log.error("run_undecided", connection=scope.connection_id, run=run.id, error=type(error).__name__)
-        return Turn(decided=len(claimed) - broken, broken=broken)
+        return Turn(decided=len(claimed), broken=broken)
 
     async def decide(self, scope: Scope, run: Run, holder: str, now: datetime) -> None:
         """Reads afresh what is too old, then decides: the message, the run's new place and the reason, together."""
