@@ -80,14 +80,19 @@ def test_the_log_of_the_standard_library_does_not_either(caplog: pytest.LogCaptu
 def test_what_libraries_say_is_a_line_like_ours(capsys: pytest.CaptureFixture[str]) -> None:
     log.configure("info")
     broken = ValueError(Secret(PLANTED))
-    logging.getLogger("a.library").error("It broke: %s", Secret(PLANTED), exc_info=broken)
+    logging.getLogger("a.library").error("It broke: %s\udcff", Secret(PLANTED), exc_info=broken)
     logging.getLogger("a.library").info("It does something.")
     (line,) = capsys.readouterr().err.splitlines()
     assert PLANTED not in line
     told = json.loads(line)
     assert told.pop("timestamp").endswith("+00:00")
     assert "ValueError" in told.pop("exception")
-    assert told == {"module": "a.library", "event": "library", "message": "It broke: Secret(***)", "level": "error"}
+    assert told == {
+        "module": "a.library",
+        "event": "library",
+        "message": "It broke: Secret(***)\udcff",
+        "level": "error",
+    }
 
 
 def test_a_traceback_with_locals_does_not_show_it() -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import sys
 from datetime import UTC, datetime
 from typing import Any
 
-import orjson
 import structlog
 
 _least = logging.WARNING
@@ -26,7 +26,7 @@ class _Line(logging.Formatter):
         }
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return orjson.dumps(line, default=str).decode()
+        return json.dumps(line)  # which also writes what is no Unicode
 
 
 class _Stderr(logging.StreamHandler[Any]):

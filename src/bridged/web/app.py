@@ -51,11 +51,12 @@ async def _ready(app: root.App) -> tuple[str, ...]:
         return await app.database.waiting()
 
     asking = asyncio.create_task(ask())
+    # Whoever asks may go away, and what came of it is then asked by nobody.
+    asking.add_done_callback(lambda task: task.cancelled() or task.exception())
     done, _ = await asyncio.wait({asking}, timeout=READY_WITHIN)
     if done:
         return asking.result()
     # Not waited for: where the server hangs the driver needs ten seconds more to give up.
-    asking.add_done_callback(lambda task: task.cancelled() or task.exception())
     asking.cancel()
     raise DatabaseUnavailable(
         f"PostgreSQL did not answer within {READY_WITHIN:g} s.", hint="Check that it runs and can be reached."
